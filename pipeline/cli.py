@@ -1,0 +1,132 @@
+"""The command line of the pipeline: verbs, options, exit statuses."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.layout import STAGES, Layout
+
+VERBS = ("all", *STAGES, "status", "bench")
+HELP = {
+    "all": "every stage, then the report",
+    "data": "read or make the patients, split them",
+    "pretrain": "find or make the pretrained weights",
+    "tune": "search lr, wd and mp of each model",
+    "train": "train each model at its chosen values",
+    "evaluate": "score the test patients, choose thresholds",
+    "explain": "filters, activations, saliency",
+    "status": "what is done, stale or missing",
+    "bench": "measure the speed against plain loops",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        print(f"{self.prog}: {message}; see '{self.prog} --help'", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m pipeline", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Computes the study. A stage does what it needs from the stages before it; what is up to date is kept.",
+        epilog="stages and verbs:\n" + "\n".join(f"  {verb:9} {text}" for verb, text in HELP.items()),
+    )
+    parser.add_argument("verb", metavar="STAGE", help=f"one of: {', '.join(VERBS)}")
+    parser.add_argument("--profile", default="auto", help="auto, tiny, quick or paper (auto: paper with CUDA, else quick)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="study folder (default artifacts/<profile>)")
+    parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where `all` puts the site (default _site)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
+                        help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 on success, 2 for a user's mistake, 1 for a fault of the program."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pipeline.errors import UnknownName
+    from pipeline.settings import PROFILES, load_settings
+
+    for kind, value, known in (("stage", options.verb, VERBS), ("profile", options.profile, ("auto", *PROFILES)),
+                               ("device", options.device, ("auto", "cpu", "cuda"))):
+        if value not in known:
+            raise UnknownName(kind, value, known)
+    named = options.profile if options.profile != "auto" else "quick"
+    load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
+    profile, device = _resolve(options)
+    settings = load_settings(profile, options.overrides)
+    layout = Layout(options.out or Path("artifacts") / profile)
+    if options.verb == "status":
+        from pipeline.status import print_status
+
+        print_status(settings, layout)
+        return 0
+    if options.verb == "bench":
+        from pipeline.bench import run_bench
+
+        return run_bench(settings, layout, device)
+    return _compute(options, settings, layout, device)
+
+
+def _resolve(options: argparse.Namespace) -> tuple[str, str]:
+    """Profile and device with every `auto` replaced; says which profile `auto` became and why."""
+    from pipeline.device import choose_device
+
+    device = choose_device(options.device)
+    if options.profile != "auto":
+        return options.profile, device
+    profile = "paper" if device == "cuda" else "quick"
+    if not options.quiet:
+        why = "a CUDA device is there" if device == "cuda" else "there is no CUDA device" if options.device == "auto" else "the device is the CPU"
+        print(f"profile auto: {profile}, because {why}")
+    return profile, device
+
+
+def _compute(options: argparse.Namespace, settings, layout: Layout, device: str) -> int:
+    from pipeline.device import choose_backend
+    from pipeline.engine import Engine
+    from pipeline.ledger import Ledger
+    from pipeline.progress import Progress
+    from pipeline.study import Study, processes_for, run_stages
+
+    progress = Progress(options.quiet)
+    _refuse_file(layout.root)
+    last = STAGES[-1] if options.verb == "all" else options.verb
+    with Engine(processes_for(device, settings.fast)) as engine:
+        backend = choose_backend(device, settings.fast)
+        run_stages(Study(settings, layout, backend, engine, progress, Ledger(layout)), last)
+    if options.verb != "all":
+        return 0
+    progress.say(f"study: whole, in {layout.root}")
+    return _report(layout.root, options)
+
+
+def _refuse_file(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--out {root} is a file; name a folder")
+    parent = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise UserError(f"--out {root}: no permission to write there; name another folder")
+
+
+def _report(root: Path, options: argparse.Namespace) -> int:
+    """Render the report as a program of its own: the pipeline never imports it."""
+    words = [sys.executable, "-m", "report", "--study", str(root), "--site", str(options.site)]
+    return subprocess.run(words + (["--quiet"] if options.quiet else []), check=False).returncode

@@ -1,0 +1,1 @@
+"""From scans or a formula to the memory-mapped dataset: sources, preparation, split, leakage checks."""

@@ -1,0 +1,113 @@
+"""The data stage: reads or makes every patient, splits them, and writes the dataset."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.dataset import PATIENT_COLUMNS
+from pipeline.data.patient import PreparedPatient
+from pipeline.data.sources.registry import open_source
+from pipeline.data.split import SPLITS, check_leakage, slice_hashes, split_patients
+from pipeline.engine import Engine
+from pipeline.errors import BadSetting, UserError
+from pipeline.layout import Layout
+from pipeline.progress import Progress
+from pipeline.records import write_csv, write_json
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class _Load:
+    """One job: load patient `key` of the source the settings name."""
+
+    source: object
+    key: object
+
+
+def _load(job: _Load) -> PreparedPatient:
+    return job.source.load(job.key)
+
+
+def make_dataset(settings: Settings, layout: Layout, engine: Engine, progress: Progress) -> list[Path]:
+    """Write patients.csv, slices.npy, lesions.npy (where known) and dataset.json; return their paths."""
+    source = open_source(settings)
+    keys = source.keys()
+    if len(keys) < 10:
+        raise UserError(f"the data hold {len(keys)} patients; bring at least 10, so that every split holds both classes")
+    layout.slices.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = layout.slices.with_name(".unfinished-slices.npy")
+    shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
+    try:
+        slices = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
+        lesions = np.zeros(shape, np.uint8)
+        patients = _load_all(source, keys, slices, lesions, engine, progress)
+        splits = split_patients([patient["label"] for patient in patients], settings.split, settings.seed)
+        check_leakage(keys, splits, [patient["hashes"] for patient in patients])
+        if settings.batch_size > splits.count("train"):
+            raise BadSetting("batch_size", settings.batch_size,
+                             f"the training set has {splits.count('train')} patients; give at most that many")
+        slices.flush()
+        del slices
+        unfinished.replace(layout.slices)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return _write_tables(settings, layout, keys, patients, splits, lesions)
+
+
+def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
+    patients: list[dict] = [{}] * len(keys)
+    with progress.bar("data", len(keys)) as bar:
+        for index, patient in engine.run(_load, [_Load(source, key) for key in keys]):
+            slices[index] = patient.slices
+            known = patient.lesions is not None
+            if known:
+                lesions[index] = patient.lesions
+            patients[index] = {
+                "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": known,
+                "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
+            }
+            bar.advance()
+    return patients
+
+
+def pseudonym(key: object, seed: int) -> str:
+    """A name that does not give the patient away: the first 8 hex digits of a seeded SHA-256."""
+    return "p" + hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()[:8]
+
+
+def _write_tables(settings: Settings, layout: Layout, keys, patients, splits, lesions) -> list[Path]:
+    rows = [
+        {"id": pseudonym(key, settings.seed), "split": split, "source": settings.source,
+         **{name: patient[name] for name in ("label", "age", "sex", "lesion_fraction")}}
+        for key, patient, split in zip(keys, patients, splits, strict=True)
+    ]
+    write_csv(layout.patients, rows, PATIENT_COLUMNS)
+    paths = [layout.patients, layout.slices]
+    if all(patient["lesions"] for patient in patients):
+        unfinished = layout.lesions.with_name(".unfinished-lesions.npy")
+        np.save(unfinished, lesions)
+        unfinished.replace(layout.lesions)
+        paths.append(layout.lesions)
+    else:
+        layout.lesions.unlink(missing_ok=True)
+    labels = [patient["label"] for patient in patients]
+    write_json(layout.dataset, {
+        "source": settings.source,
+        "patients": len(keys), "slices": settings.slices, "image_size": settings.image_size,
+        "window_hu": list(settings.window), "split_fractions": list(settings.split), "seed": settings.seed,
+        "counts": {name: {"mild": sum(s == name and y == 0 for s, y in zip(splits, labels, strict=True)),
+                          "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}
+                   for name in SPLITS},
+        "lesion_masks": layout.lesions in paths,
+        "sha256": {path.name: file_sha256(path) for path in paths},
+        "versions": {"numpy": np.__version__},
+    })
+    return [*paths, layout.dataset]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

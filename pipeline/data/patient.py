@@ -1,0 +1,49 @@
+"""The two records every source yields: a patient with an HU volume, or one whose slices are already prepared."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient as read.
+
+    Attributes
+    ----------
+    id: name in the source; label: 0 mild, 1 severe.
+    volume: float32 (z, y, x), Hounsfield units; z grows from the lung base to the apex,
+        y from front to back, x from the patient's right to left.
+    spacing: voxel size (z, y, x), mm.
+    lung_mask, lesion_mask: bool (z, y, x), or None where not known.
+    age: years; sex: `F` or `M`; None where not known.
+    """
+
+    id: str
+    label: int
+    volume: np.ndarray
+    spacing: tuple[float, float, float]
+    lung_mask: np.ndarray | None = None
+    lesion_mask: np.ndarray | None = None
+    age: float | None = None
+    sex: str | None = None
+
+
+@dataclass(frozen=True)
+class PreparedPatient:
+    """One patient ready for the networks.
+
+    Attributes
+    ----------
+    slices: float16 (slice, y, x), values in [0, 1], 0 outside the lungs.
+    lesions: bool (slice, y, x), or None where not known.
+    lesion_fraction: share of the lung volume that is lesion, in [0, 1], or None where not known.
+    """
+
+    id: str
+    label: int
+    slices: np.ndarray
+    lesions: np.ndarray | None = None
+    lesion_fraction: float | None = None
+    age: float | None = None
+    sex: str | None = None

@@ -1,0 +1,74 @@
+"""The one preparation every scan goes through: window, lungs, ten central slices, size."""
+
+import numpy as np
+from skimage.transform import resize
+
+from pipeline.data.lungs import segment_lungs
+from pipeline.data.patient import Patient, PreparedPatient
+from pipeline.data.window import apply_window
+from pipeline.errors import TooFewSlices
+
+# Slices near the base and the apex show little lung; the study looks at the central part.
+CENTRAL_SHARE = 0.6
+# A slice counts as lung when its lung area reaches this share of the largest one.
+LUNG_AREA_SHARE = 0.15
+
+
+def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float, float]) -> PreparedPatient:
+    """Window the HU, keep the lungs, take `slices` axial slices and bring them to `image_size` pixels.
+
+    Raises TooFewSlices when fewer than `slices` slices show lung.
+    """
+    lungs = patient.lung_mask
+    if lungs is None:
+        lungs = segment_lungs(patient.volume, patient.spacing)
+    chosen = choose_slices(lungs.sum(axis=(1, 2)), slices, patient.id)
+    inside = lungs[chosen]
+    values = apply_window(patient.volume[chosen], *window) * inside
+    lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen] & inside
+    return PreparedPatient(
+        id=patient.id, label=patient.label,
+        slices=np.stack([fit(plane, image_size) for plane in values]).astype(np.float16),
+        lesions=None if lesions is None else np.stack([fit(plane, image_size) for plane in lesions]) >= 0.5,
+        lesion_fraction=_lesion_fraction(patient.lesion_mask, lungs), age=patient.age, sex=patient.sex,
+    )
+
+
+def choose_slices(lung_area: np.ndarray, count: int, patient: str = "") -> np.ndarray:
+    """Indices of `count` different slices spread evenly over the central part of the lungs.
+
+    Parameters
+    ----------
+    lung_area: (z,), lung pixels per slice.
+
+    Returns
+    -------
+    int array (count,), increasing.
+    """
+    with_lung = np.flatnonzero(lung_area >= max(LUNG_AREA_SHARE * lung_area.max(initial=0), 1))
+    if len(with_lung) < count:
+        raise TooFewSlices(patient, len(with_lung), count)
+    margin = min((1 - CENTRAL_SHARE) / 2 * len(with_lung), (len(with_lung) - count) / 2)
+    positions = np.linspace(margin, len(with_lung) - 1 - margin, count)
+    return with_lung[np.floor(positions + 0.5).astype(int)]
+
+
+def fit(plane: np.ndarray, size: int) -> np.ndarray:
+    """Bring a slice (y, x) to (size, size): pad to a square with 0, then resize with anti-aliasing.
+
+    Values stay in the range of the input; the result is float32.
+    """
+    plane = np.asarray(plane, np.float32)
+    if plane.shape == (size, size):
+        return plane
+    side = max(plane.shape)
+    before = [(side - length) // 2 for length in plane.shape]
+    padded = np.pad(plane, [(start, side - length - start) for start, length in zip(before, plane.shape, strict=True)])
+    resized = resize(padded, (size, size), order=1, anti_aliasing=size < side, preserve_range=True)
+    return np.clip(resized, plane.min(initial=0), plane.max(initial=0)).astype(np.float32)
+
+
+def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
+    if lesions is None:
+        return None
+    return float((lesions & lungs).sum() / max(int(lungs.sum()), 1))

@@ -1,0 +1,129 @@
+"""Reads scans and pictures from files; the only module that knows file formats.
+
+SimpleITK reads DICOM, NIfTI, MHA and the like. It is imported where it is used, so that a machine
+without it still runs the synthetic study.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import MissingPackage, MissingPath, UnreadableFile
+
+ADVICE = "give a DICOM file or folder, or a NIfTI, MHA, NRRD, PNG or NPY file"
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan as read: volume float32 (z, y, x) in HU (LPS axes), spacing (z, y, x) in mm, header text by key."""
+
+    volume: np.ndarray
+    spacing: tuple[float, float, float]
+    header: Mapping[str, str]
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a volume in Hounsfield units from a DICOM file or folder, NIfTI, MHA, NRRD or NPY.
+
+    NPY holds (z, y, x) or (y, x) in HU with 1 mm voxels. Raises MissingPath, UnreadableFile, MissingPackage.
+    """
+    if not path.exists():
+        raise MissingPath(path, ADVICE)
+    if path.suffix == ".npy":
+        return Scan(_as_volume(_read_npy(path)), (1.0, 1.0, 1.0), {})
+    itk = _simple_itk()
+    try:
+        image = _read_series(itk, path) if path.is_dir() else itk.ReadImage(str(path))
+        header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+        if image.GetDimension() == 3:
+            image = itk.DICOMOrient(image, "LPS")
+        volume = _as_volume(itk.GetArrayFromImage(image))
+    except RuntimeError as error:
+        raise UnreadableFile(path, _last_line(error), ADVICE) from error
+    spacing = tuple(reversed(image.GetSpacing())) if image.GetDimension() == 3 else (1.0, *reversed(image.GetSpacing()))
+    return Scan(volume, spacing, header)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Read one prepared slice from a picture or NPY file: float32 (y, x), values in [0, 1].
+
+    Integers are divided by the largest value of their type; floats must lie in [0, 1] already.
+    """
+    if not path.exists():
+        raise MissingPath(path, "give a PNG or NPY file with one slice")
+    if path.suffix == ".npy":
+        return scale_to_one(_read_npy(path), path)
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            mode = picture if picture.mode in ("L", "I;16", "F") else picture.convert("L")
+            return scale_to_one(np.asarray(mode), path)
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise UnreadableFile(path, error, "give a PNG or NPY file with one slice") from error
+
+
+def read_stack(path: Path) -> np.ndarray:
+    """Read prepared slices (slice, y, x), float32 in [0, 1], from a folder of pictures, an NPY or an NPZ file."""
+    if not path.exists():
+        raise MissingPath(path, "give a folder of PNG files, or an NPY or NPZ file with an array (slice, y, x)")
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in (*PICTURES, ".npy"))
+        pictures = [read_picture(file) for file in files]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise UnreadableFile(path, "its slices differ in size", "give every slice of a patient the same size")
+        return np.stack(pictures) if pictures else np.zeros((0, 1, 1), np.float32)
+    array = _read_npy(path)
+    if array.ndim != 3:
+        raise UnreadableFile(path, f"its array has shape {array.shape}", "store an array (slice, y, x)")
+    return scale_to_one(array, path)
+
+
+def scale_to_one(array: np.ndarray, path: Path) -> np.ndarray:
+    """Bring integers to [0, 1] by the range of their type; refuse floats outside [0, 1]."""
+    if array.dtype == bool:
+        return array.astype(np.float32)
+    if np.issubdtype(array.dtype, np.unsignedinteger):
+        return array.astype(np.float32) / np.iinfo(array.dtype).max
+    if not np.isfinite(array).all() or array.min(initial=0) < -1e-6 or array.max(initial=0) > 1 + 1e-6:
+        raise UnreadableFile(path, "its values lie outside [0, 1]", "normalise slices to [0, 1], or use source=volumes for HU")
+    return np.clip(array.astype(np.float32), 0, 1)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+    except Exception as error:  # numpy, zipfile and zlib each raise their own kinds on a bad file
+        raise UnreadableFile(path, error, "store a plain numeric array with numpy.save") from error
+
+
+def _as_volume(array: np.ndarray) -> np.ndarray:
+    return np.asarray(array if array.ndim == 3 else array[None], np.float32)
+
+
+def _last_line(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "unknown format"
+
+
+def _read_series(itk, folder: Path):
+    names = itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+    if not names:
+        raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
+    reader = itk.ImageSeriesReader()
+    reader.SetFileNames(names)
+    reader.MetaDataDictionaryArrayUpdateOn()
+    return reader.Execute()
+
+
+def _simple_itk():
+    try:
+        import SimpleITK
+    except ImportError:
+        raise MissingPackage("SimpleITK", "reading DICOM, NIfTI and MHA files") from None
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    return SimpleITK

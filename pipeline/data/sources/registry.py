@@ -1,0 +1,19 @@
+"""From the name of a source to the class that opens it."""
+
+from pipeline.data.sources.slices import SlicesSource
+from pipeline.data.sources.stoic import StoicSource
+from pipeline.data.sources.synthetic import SyntheticSource
+from pipeline.data.sources.volumes import VolumesSource
+from pipeline.settings import Settings
+
+SOURCES = {
+    "synthetic": SyntheticSource,
+    "stoic": StoicSource,
+    "volumes": VolumesSource,
+    "slices": SlicesSource,
+}
+
+
+def open_source(settings: Settings):
+    """The source the settings name, opened and checked; it has `keys()` and `load(key) -> PreparedPatient`."""
+    return SOURCES[settings.source].open(settings)

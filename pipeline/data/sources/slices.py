@@ -1,0 +1,56 @@
+"""Ready slices, as the source study had them: normalised and segmented, ten per patient."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.patient import PreparedPatient
+from pipeline.data.prepare import fit
+from pipeline.data.reading import read_stack
+from pipeline.data.tables import check_patients, read_table
+from pipeline.errors import MissingPath, TooFewSlices
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class SlicesSource:
+    """A folder with `labels.csv` (id,label[,path]) and per patient a folder of PNG files, an NPY or an NPZ file.
+
+    Where more than the wanted number of slices is given, the middle ones are taken.
+    """
+
+    settings: Settings
+    paths: dict[str, Path]
+    labels: dict[str, int]
+
+    @classmethod
+    def open(cls, settings: Settings) -> "SlicesSource":
+        given = Path(settings.source_path)
+        if not given.exists():
+            raise MissingPath(given, "give a folder that holds labels.csv and the patients' slices")
+        table = given / "labels.csv" if given.is_dir() else given
+        rows = read_table(table, ("id", "label"))
+        check_patients(table, rows)
+        paths = {row["id"].strip(): _find(table.parent, row) for row in rows}
+        return cls(settings, paths, {row["id"].strip(): int(row["label"]) for row in rows})
+
+    def keys(self) -> list[str]:
+        return list(self.paths)
+
+    def load(self, key: str) -> PreparedPatient:
+        stack = read_stack(self.paths[key])
+        wanted = self.settings.slices
+        if len(stack) < wanted:
+            raise TooFewSlices(key, len(stack), wanted)
+        first = (len(stack) - wanted) // 2
+        planes = [fit(plane, self.settings.image_size) for plane in stack[first : first + wanted]]
+        return PreparedPatient(key, self.labels[key], np.stack(planes).astype(np.float16))
+
+
+def _find(folder: Path, row: dict[str, str]) -> Path:
+    name = (row.get("path") or "").strip() or row["id"].strip()
+    for candidate in (folder / name, folder / f"{name}.npy", folder / f"{name}.npz"):
+        if candidate.exists():
+            return candidate
+    raise MissingPath(folder / name, "give a folder of PNG files with that name, or an .npy or .npz file")

@@ -1,0 +1,29 @@
+"""The embedded default: patients made by formula. No data needed, no claim about real patients."""
+
+from dataclasses import dataclass
+
+from pipeline.data.patient import PreparedPatient
+from pipeline.data.prepare import prepare
+from pipeline.data.synthetic.scanner import scan_patient
+from pipeline.data.synthetic.severity import Cohort, draw_cohort
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """Draws the cohort once and makes each patient on its own."""
+
+    settings: Settings
+    cohort: Cohort
+
+    @classmethod
+    def open(cls, settings: Settings) -> "SyntheticSource":
+        return cls(settings, draw_cohort(settings.patients, settings.seed))
+
+    def keys(self) -> list[int]:
+        return list(range(self.settings.patients))
+
+    def load(self, key: int) -> PreparedPatient:
+        settings = self.settings
+        patient = scan_patient(key, self.cohort, settings.image_size, settings.seed)
+        return prepare(patient, settings.slices, settings.image_size, settings.window)

@@ -1,0 +1,62 @@
+"""Scans listed in a CSV: id, path, label and, where there is one, the path of a lung mask."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.patient import Patient, PreparedPatient
+from pipeline.data.prepare import prepare
+from pipeline.data.reading import Scan, read_scan
+from pipeline.data.tables import check_patients, read_table
+from pipeline.errors import MissingPath, UnreadableFile
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class VolumesSource:
+    """A CSV `id,path,label[,mask]`; paths are relative to the CSV, labels 0 mild and 1 severe."""
+
+    settings: Settings
+    folder: Path
+    rows: dict[str, dict[str, str]]
+
+    @classmethod
+    def open(cls, settings: Settings) -> "VolumesSource":
+        table = Path(settings.source_path)
+        rows = read_table(table, ("id", "path", "label"))
+        check_patients(table, rows)
+        for row in rows:
+            for column in ("path", "mask"):
+                if row.get(column) and not (table.parent / row[column]).exists():
+                    raise MissingPath(table.parent / row[column], f"correct the column {column} of {table}")
+        return cls(settings, table.parent, {row["id"].strip(): row for row in rows})
+
+    def keys(self) -> list[str]:
+        return list(self.rows)
+
+    def load(self, key: str) -> PreparedPatient:
+        row = self.rows[key]
+        path = self.folder / row["path"]
+        scan = read_scan(path)
+        mask = read_mask(self.folder / row["mask"], scan) if row.get("mask") else None
+        patient = Patient(key, int(row["label"]), scan.volume, scan.spacing, mask, None, *read_age_and_sex(scan.header))
+        settings = self.settings
+        return prepare(patient, settings.slices, settings.image_size, settings.window)
+
+
+def read_mask(path: Path, scan: Scan) -> np.ndarray:
+    """A lung mask, bool (z, y, x); every label above 0 is lung."""
+    mask = read_scan(path).volume > 0
+    if mask.shape != scan.volume.shape:
+        raise UnreadableFile(path, f"mask {mask.shape} and scan {scan.volume.shape} differ in shape",
+                             "give a mask on the grid of its scan")
+    return mask
+
+
+def read_age_and_sex(header) -> tuple[float | None, str | None]:
+    """Age in years and sex from a DICOM header (0010|1010, 0010|0040) or the keys of STOIC's MHA files."""
+    age_text = (header.get("PatientAge") or header.get("0010|1010") or "").strip()
+    digits = age_text.rstrip("Yy")
+    sex = (header.get("PatientSex") or header.get("0010|0040") or "").strip().upper()
+    return (float(digits) if digits.isdigit() else None), (sex if sex in ("F", "M") else None)

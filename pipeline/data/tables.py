@@ -1,0 +1,40 @@
+"""Reads the CSV files a user brings, and refuses those that break the contract of `data/README.md`."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import BadTable, MissingPath
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of a user's CSV as text, keyed by column. Raises MissingPath or BadTable."""
+    if not path.is_file():
+        raise MissingPath(path, f"give a CSV with the columns {', '.join(columns)}")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            present = reader.fieldnames or []
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas") from None
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise BadTable(path, f"the columns {', '.join(missing)} are missing", f"name the columns {', '.join(columns)}")
+    if not rows:
+        raise BadTable(path, "no rows", "list one patient per row")
+    return rows
+
+
+def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = "id", label_column: str = "label") -> None:
+    """Refuse a label other than 0 or 1, an empty id and a patient listed twice."""
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=2):
+        patient, label = (row[id_column] or "").strip(), (row[label_column] or "").strip()
+        if not patient:
+            raise BadTable(path, f"line {number} has no {id_column}", "give every patient an id")
+        if label not in ("0", "1"):
+            raise BadTable(path, f"line {number} has {label_column} '{label}'", "use 0 for mild and 1 for severe")
+        if patient in seen:
+            raise BadTable(path, f"patient {patient} stands in it twice", "give each patient one row")
+        seen.add(patient)

@@ -1,0 +1,89 @@
+"""Runs independent jobs: on this machine's cores in worker processes, or one after another in this process.
+
+A job is a function of one picklable argument. On the CPU each job gets a number of threads that follows from
+the list of jobs and the number of cores alone, never from what is already done, so a run that was killed and
+goes on gives the same bits as an unbroken one.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def core_count() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows
+        return os.cpu_count() or 1
+
+
+def share_threads(jobs: int, cores: int) -> list[int]:
+    """Threads per job: one each while there are enough jobs for every core, more for the last few.
+
+    >>> share_threads(5, 2)
+    [1, 1, 1, 1, 2]
+    >>> share_threads(2, 8)
+    [4, 4]
+    """
+    rest = jobs % cores
+    return [1] * (jobs - rest) + [cores // rest] * rest if rest else [1] * jobs
+
+
+class Engine:
+    """Runs jobs and yields results as they come; a context manager that ends its worker processes.
+
+    processes: worker processes; 0 runs every job in this process (a GPU is shared by nobody).
+    """
+
+    def __init__(self, processes: int):
+        self.processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=exception[0] is None, cancel_futures=True)
+            if exception[0] is not None:
+                self._stop_workers()
+
+    def run(self, function: Callable, jobs: Sequence, width: Sequence[int] | None = None) -> Iterator[tuple[int, object]]:
+        """Yield (index of the job, its result) in the order of completion.
+
+        width: processes' worth of cores each job takes (its threads), 1 where not given.
+        """
+        if self.processes == 0:
+            for index, job in enumerate(jobs):
+                yield index, function(job)
+            return
+        width = width or [1] * len(jobs)
+        for threads in sorted(set(width)):
+            group = [index for index, value in enumerate(width) if value == threads]
+            yield from self._run_group(function, jobs, group, max(self.processes // threads, 1))
+
+    def _run_group(self, function: Callable, jobs: Sequence, group: list[int], at_once: int) -> Iterator[tuple[int, object]]:
+        pool = self._open_pool()
+        waiting = list(reversed(group))
+        running: dict[Future, int] = {}
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                index = waiting.pop()
+                running[pool.submit(function, jobs[index])] = index
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+    def _open_pool(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Children read these when they load numpy and torch; torch is given its threads per job.
+            os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+            self._pool = ProcessPoolExecutor(self.processes, mp_context=multiprocessing.get_context("spawn"))
+        return self._pool
+
+    def _stop_workers(self) -> None:
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+            process.terminate()

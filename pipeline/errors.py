@@ -1,0 +1,119 @@
+"""The errors a user can cause and mend. Each message says what is wrong and what to do, in one line.
+
+Only the entry points (`pipeline.cli`, `report.cli`) print them and exit with status 2; every other
+exception is a fault of the program and ends with status 1.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake the user can mend; its text is one line that ends in what to do."""
+
+
+class UnknownName(UserError):
+    """A name (profile, stage, setting, model) that does not exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        super().__init__(f"unknown {kind} '{name}'; choose one of: {', '.join(known)}")
+
+
+class BadSetting(UserError):
+    """A setting whose value is out of range or of the wrong type."""
+
+    def __init__(self, key: str, value: object, rule: str):
+        super().__init__(f"setting {key}={value} is not possible: {rule}")
+
+
+class NoCuda(UserError):
+    """A CUDA device was asked for and there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("--device cuda: no CUDA device is available here; use --device cpu or --device auto")
+
+
+class MissingPath(UserError):
+    """A data path that is absent."""
+
+    def __init__(self, path: Path | str, advice: str):
+        super().__init__(f"{path} does not exist; {advice}")
+
+
+class UnreadableFile(UserError):
+    """A data file that cannot be read."""
+
+    def __init__(self, path: Path | str, reason: object, advice: str):
+        first_line = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
+        super().__init__(f"{path} cannot be read ({first_line}); {advice}")
+
+
+class BadTable(UserError):
+    """A CSV that breaks the data contract of `data/README.md`."""
+
+    def __init__(self, path: Path | str, what: str, advice: str):
+        super().__init__(f"{path}: {what}; {advice}")
+
+
+class TooFewSlices(UserError):
+    """A patient with fewer usable slices than the study takes."""
+
+    def __init__(self, patient: str, found: int, needed: int):
+        super().__init__(
+            f"patient {patient} has {found} usable slices and the study takes {needed}; "
+            "add slices, leave the patient out, or lower the number with --set slices=N"
+        )
+
+
+class ClassMissing(UserError):
+    """A split without both classes: no ROC curve can be computed on it."""
+
+    def __init__(self, split: str, label: int):
+        super().__init__(
+            f"the {split} set has no patient with label {label}; "
+            "add patients of that class or change --set split=TRAIN,VALIDATION,TEST or --set seed=N"
+        )
+
+
+class LeakedImage(UserError):
+    """The same image, bit for bit, in two different splits."""
+
+    def __init__(self, first: str, second: str):
+        super().__init__(
+            f"patients {first} and {second} share an identical slice but lie in different splits; "
+            "remove one of the two from the data"
+        )
+
+
+class DamagedArtifact(UserError):
+    """A stored file that no longer matches its recorded digest, or cannot be parsed."""
+
+    def __init__(self, path: Path | str, stage: str):
+        super().__init__(
+            f"{path} is damaged or was edited (it does not match its recorded SHA-256); "
+            f"delete that file and run 'python -m pipeline {stage}' again to remake it"
+        )
+
+
+class MissingArtifact(UserError):
+    """A stored file that an earlier stage should have made."""
+
+    def __init__(self, path: Path | str, stage: str):
+        super().__init__(f"{path} is missing; run 'python -m pipeline {stage}' to make it")
+
+
+class MissingPackage(UserError):
+    """An optional package that a chosen path needs."""
+
+    def __init__(self, package: str, purpose: str):
+        super().__init__(f"{purpose} needs the package {package}; install it with: pip install {package}")
+
+
+class NoImageNet(UserError):
+    """ImageNet weights were asked for and could not be fetched."""
+
+    def __init__(self, reason: object):
+        super().__init__(
+            f"the ImageNet weights could not be fetched ({str(reason).splitlines()[0]}); "
+            "connect to the network, use --set weights=procedural, or name a file with --set weights=FILE.safetensors"
+        )

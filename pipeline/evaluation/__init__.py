@@ -1,0 +1,1 @@
+"""Patient-level scores, ROC curves, thresholds and metrics."""

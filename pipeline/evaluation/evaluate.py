@@ -1,0 +1,114 @@
+"""The evaluation stage: scores of validation and test patients, and all that follows from them."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.device import Backend
+from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
+from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
+from pipeline.layout import Layout
+from pipeline.models.registry import build_model
+from pipeline.records import finite_or_none, write_csv, write_json
+from pipeline.training.predict import predict_slices
+from pipeline.weights import read_weights
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Score one trained model on the dataset under `root`."""
+
+    root: Path
+    model: str
+    bootstrap: int
+    seed: int
+    backend: Backend
+    threads: int
+
+
+def load_trained(layout: Layout, model: str, image_size: int) -> torch.nn.Module:
+    """Build a model of the study and load its trained weights."""
+    network = build_model(model, image_size)
+    weights = read_weights(layout.model(model, "weights.safetensors"), "train")
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return network.eval()
+
+
+def evaluate_model(job: EvaluateJob) -> list[Path]:
+    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one model; return their paths."""
+    torch.set_num_threads(job.threads)
+    layout = Layout(job.root)
+    dataset = load_dataset(layout)
+    network = load_trained(layout, job.model, dataset.slices.shape[-1])
+    network.to(job.backend.device, memory_format=job.backend.memory_format)
+    by_split = {
+        split: predict_slices(network, np.asarray(dataset.slices[dataset.members(split)]), job.backend)
+        for split in ("validation", "test")
+    }
+    scores = {split: patient_mean(values) for split, values in by_split.items()}
+    labels = {split: dataset.labels[dataset.members(split)] for split in scores}
+    thresholds = _thresholds(labels, scores)
+    path = lambda name: layout.evaluation(job.model, name)  # noqa: E731
+    _write_scores(path("scores.csv"), dataset, by_split)
+    _write_roc(path("roc.csv"), labels, scores)
+    write_csv(path("thresholds.csv"), thresholds,
+              ("criterion", "chosen_on", "threshold", "value_validation", "value_test", "test_tpr", "test_fpr"))
+    chosen = {row["criterion"]: row["threshold"] for row in thresholds if row["chosen_on"] == "validation"}
+    counts = {name: confusion_at(labels["test"], scores["test"], value) for name, value in chosen.items()}
+    write_json(path("confusion.json"), {name: {"threshold": chosen[name], **asdict(counts[name])} for name in counts})
+    write_json(path("metrics.json"), _metrics(job, labels, scores, counts))
+    return [path(name) for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json")]
+
+
+def _thresholds(labels: dict, scores: dict) -> list[dict]:
+    """Per criterion the threshold of the validation set, and the test-optimal one, which is optimistic."""
+    rows = []
+    for criterion, value_of in CRITERIA.items():
+        for chosen_on in ("validation", "test"):
+            threshold = best_threshold(labels[chosen_on], scores[chosen_on], criterion)
+            counts = {split: confusion_at(labels[split], scores[split], threshold) for split in scores}
+            test = counts["test"]
+            rows.append({
+                "criterion": criterion, "chosen_on": chosen_on, "threshold": threshold,
+                "value_validation": value_of(counts["validation"]), "value_test": value_of(test),
+                "test_tpr": test.tp / (test.tp + test.fn), "test_fpr": test.fp / (test.fp + test.tn),
+            })
+    return rows
+
+
+def _metrics(job: EvaluateJob, labels: dict, scores: dict, counts: dict) -> dict:
+    low, high = bootstrap_auc(labels["test"], scores["test"], job.bootstrap, job.seed)
+    return {
+        "model": job.model,
+        "auc": float(roc_auc_score(labels["test"], scores["test"])), "auc_low": low, "auc_high": high,
+        "validation_auc": float(roc_auc_score(labels["validation"], scores["validation"])),
+        "validation_loss": finite_or_none(log_loss(labels["validation"], scores["validation"])),
+        "loss": finite_or_none(log_loss(labels["test"], scores["test"])),
+        "brier": brier_score(labels["test"], scores["test"]),
+        "at": {name: metrics_of(value) for name, value in counts.items()},
+    }
+
+
+def _write_scores(path: Path, dataset: Dataset, by_split: dict[str, np.ndarray]) -> None:
+    slice_columns = [f"slice_{index}" for index in range(dataset.slices.shape[1])]
+    rows = [
+        {"id": dataset.ids[patient], "split": split, "label": int(dataset.labels[patient]),
+         "probability": float(values.mean()), **dict(zip(slice_columns, values, strict=True))}
+        for split, by_patient in by_split.items()
+        for patient, values in zip(dataset.members(split), by_patient, strict=True)
+    ]
+    write_csv(path, rows, ("id", "split", "label", "probability", *slice_columns))
+
+
+def _write_roc(path: Path, labels: dict, scores: dict) -> None:
+    rows = []
+    for split in scores:
+        fpr, tpr, threshold = roc_curve(labels[split], scores[split], drop_intermediate=False)
+        rows += [{"split": split, "fpr": float(x), "tpr": float(y), "threshold": finite_or_none(t)}
+                 for x, y, t in zip(fpr, tpr, threshold, strict=True)]
+    write_csv(path, rows, ("split", "fpr", "tpr", "threshold"))

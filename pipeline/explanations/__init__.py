@@ -1,0 +1,1 @@
+"""A look inside the convolutional models: filters, activations, saliency. Captum does the attributions."""

@@ -1,0 +1,81 @@
+"""Where every artifact of a study lies: one place for all paths, shared by the pipeline and the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")
+
+DNN_MODELS = ("DNN1", "DNN2")
+CNN_MODELS = ("CNN1", "CNN2")
+RESNET_MODELS = ("ResNet18_nowig", "ResNet18", "ResNet18og")
+MODELS = DNN_MODELS + CNN_MODELS + RESNET_MODELS
+
+# ResNet18og takes ResNet18's hyperparameters, as in the source study, so it is not tuned.
+TUNED_MODELS = DNN_MODELS + CNN_MODELS + ("ResNet18_nowig", "ResNet18")
+CONV_MODELS = CNN_MODELS + RESNET_MODELS
+PRETRAINED_MODELS = ("ResNet18", "ResNet18og")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths inside one study folder `root` (by default `artifacts/<profile>`); creates nothing."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.json"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance.json"
+
+    @property
+    def manifest(self) -> Path:
+        """List of {path, sha256, stage}, written last: it exists only when a whole study is done."""
+        return self.root / "manifest.json"
+
+    @property
+    def records(self) -> Path:
+        """One completion record per unit of work; what makes a second run redo nothing."""
+        return self.root / ".records"
+
+    @property
+    def unfinished(self) -> Path:
+        """Finished trials of an unfinished search; removed when the study is done."""
+        return self.root / ".unfinished"
+
+    @property
+    def patients(self) -> Path:
+        return self.root / "data" / "patients.csv"
+
+    @property
+    def dataset(self) -> Path:
+        return self.root / "data" / "dataset.json"
+
+    @property
+    def slices(self) -> Path:
+        return self.root / "data" / "slices.npy"
+
+    @property
+    def lesions(self) -> Path:
+        return self.root / "data" / "lesions.npy"
+
+    def pretraining(self, name: str) -> Path:
+        return self.root / "pretraining" / name
+
+    def tuning(self, model: str, suffix: str = "csv") -> Path:
+        return self.root / "tuning" / f"{model}.{suffix}"
+
+    def model(self, model: str, name: str) -> Path:
+        return self.root / "models" / model / name
+
+    def evaluation(self, model: str, name: str) -> Path:
+        return self.root / "evaluation" / model / name
+
+    @property
+    def comparison(self) -> Path:
+        return self.root / "evaluation" / "comparison.json"
+
+    def explanation(self, model: str, name: str) -> Path:
+        return self.root / "explanations" / model / name

@@ -1,0 +1,88 @@
+"""Trains ResNet18 on the formula-made images and measures it on held-out ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from torchvision.models import resnet18
+
+from pipeline.device import Backend
+from pipeline.pretraining.images import make_images
+from pipeline.settings import Settings
+
+BATCH = 32
+LEARNING_RATE = 1e-3
+HELD_OUT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class PretrainJob:
+    """One procedural pretraining; `threads` are the CPU threads it takes."""
+
+    settings: Settings
+    backend: Backend
+    threads: int
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """weights: state dict as float32 arrays; history: one row per epoch."""
+
+    weights: dict[str, np.ndarray]
+    history: list[dict[str, float]]
+
+
+def pretrain(job: PretrainJob) -> PretrainResult:
+    """Train from scratch with Adam and a one-cycle learning rate; seeded."""
+    settings, backend = job.settings, job.backend
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(settings.seed)
+    images, labels = (torch.from_numpy(array) for array in make_images(
+        settings.pretrain_images, settings.pretrain_classes, settings.pretrain_size, settings.seed))
+    held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
+    train = torch.arange(held_out, len(images))
+    model = resnet18(num_classes=settings.pretrain_classes).to(backend.device, memory_format=backend.memory_format)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    steps = settings.pretrain_epochs * max(len(train) // BATCH, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)
+    shuffle = torch.Generator().manual_seed(settings.seed)
+    history = []
+    for epoch in range(1, settings.pretrain_epochs + 1):
+        loss = _train_epoch(model, images, labels, train, optimizer, schedule, shuffle, backend)
+        accuracy = _accuracy(model, images[:held_out], labels[:held_out], backend)
+        history.append({"epoch": epoch, "train_loss": loss, "held_out_accuracy": accuracy})
+    weights = {name: value.detach().cpu().contiguous().numpy() for name, value in model.state_dict().items()}
+    return PretrainResult(weights, history)
+
+
+def _as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
+    return (images.to(backend.device).float() / 255).contiguous(memory_format=backend.memory_format)
+
+
+def _train_epoch(model, images, labels, train, optimizer, schedule, shuffle, backend: Backend) -> float:
+    model.train()
+    order = train[torch.randperm(len(train), generator=shuffle)]
+    losses = []
+    for start in range(0, max(len(order) - BATCH + 1, 1), BATCH):
+        batch = order[start : start + BATCH]
+        with backend.autocast():
+            logits = model(_as_input(images[batch], backend))
+        loss = cross_entropy(logits.float(), labels[batch].to(backend.device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
+
+
+@torch.inference_mode()
+def _accuracy(model, images, labels, backend: Backend) -> float:
+    model.eval()
+    right = 0
+    for start in range(0, len(images), 100):
+        with backend.autocast():
+            logits = model(_as_input(images[start : start + 100], backend))
+        right += int((logits.argmax(1).cpu() == labels[start : start + 100]).sum())
+    return right / len(images)

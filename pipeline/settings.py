@@ -1,0 +1,202 @@
+"""The settings of a study: a TOML profile, changed by `--set key=value`, checked before any work starts."""
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from pipeline.errors import BadSetting, UnknownName
+from pipeline.layout import RESNET_MODELS, TUNED_MODELS
+
+PROFILES = ("tiny", "quick", "paper")
+SOURCES = ("synthetic", "stoic", "volumes", "slices")
+WEIGHTS = ("auto", "imagenet", "procedural")
+SEARCHED = ("lr", "wd", "mp")
+
+# Below 128 pixels CNN1 and CNN2 have no feature map left in front of their first linear layer.
+SMALLEST_IMAGE = 128
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values the coordinate search tries for one model. The first wd and mp are held while lr is searched."""
+
+    lr: tuple[float, ...]
+    wd: tuple[float, ...]
+    mp: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one study.
+
+    Attributes
+    ----------
+    profile: name of the profile the settings started from.
+    seed: seeds everything that is random.
+    source: one of SOURCES; source_path: folder or CSV it reads (empty for synthetic).
+    patients: number of patients drawn (synthetic, stoic); other sources take all they find.
+    image_size: side of the square slices, pixels.
+    slices: axial slices kept per patient.
+    window: lower and upper edge of the HU window, mapped to 0 and 1.
+    split: fractions of patients for training, validation and test.
+    weights: `auto`, `imagenet`, `procedural`, or the path of a safetensors file.
+    batch_size: training slices per step.
+    epochs_tuning, epochs_small, epochs_resnet: epochs of a trial, of a final DNN or CNN, of a final ResNet.
+    monitor_slices: slices per patient averaged when the validation set is scored after each epoch
+        (the final evaluation always averages all of them).
+    last_epochs: the search compares the mean validation loss of this many last epochs.
+    pretrain_*: size of the procedural pretraining.
+    bootstrap: resamples behind each confidence interval.
+    fast: use the fast paths the machine offers (bf16 autocast, channels_last, one process per core).
+    grid: per model, the values searched.
+    """
+
+    profile: str
+    seed: int
+    source: str
+    source_path: str
+    patients: int
+    image_size: int
+    slices: int
+    window: tuple[float, ...]
+    split: tuple[float, ...]
+    weights: str
+    batch_size: int
+    epochs_tuning: int
+    epochs_small: int
+    epochs_resnet: int
+    monitor_slices: int
+    last_epochs: int
+    pretrain_images: int
+    pretrain_classes: int
+    pretrain_size: int
+    pretrain_epochs: int
+    bootstrap: int
+    fast: bool
+    grid: dict[str, Grid]
+
+    def final_epochs(self, model: str) -> int:
+        """Epochs of the final training of `model`."""
+        return self.epochs_resnet if model in RESNET_MODELS else self.epochs_small
+
+    def as_json(self) -> dict[str, object]:
+        """The settings as plain JSON values."""
+        return asdict(self)
+
+
+def load_settings(profile: str, overrides: Sequence[str] = ()) -> Settings:
+    """Settings of a profile with `key=value` overrides applied and every value checked.
+
+    `lr`, `wd` and `mp` set the grid of all models; `MODEL.lr` and so on the grid of one.
+    Raises UnknownName and BadSetting.
+    """
+    if profile not in PROFILES:
+        raise UnknownName("profile", profile, PROFILES)
+    text = (Path(__file__).parent / "profiles" / f"{profile}.toml").read_text(encoding="utf-8")
+    settings = _from_table(profile, tomllib.loads(text))
+    for override in overrides:
+        settings = _apply(settings, override)
+    check(settings)
+    return settings
+
+
+def _from_table(profile: str, table: dict) -> Settings:
+    grids = {
+        model: Grid(**{key: tuple(map(float, grid[key])) for key in SEARCHED}) for model, grid in table.pop("grid").items()
+    }
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return Settings(profile=profile, fast=True, grid=grids, **values)
+
+
+def _apply(settings: Settings, override: str) -> Settings:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals:
+        raise BadSetting(override, "", "write it as key=value, for example --set seed=7")
+    if key.rpartition(".")[2] in SEARCHED:
+        return _apply_grid(settings, key, text)
+    known = [field.name for field in fields(Settings) if field.name not in ("profile", "grid")]
+    if key not in known:
+        everything = known + list(SEARCHED)
+        raise UnknownName("setting", key, difflib.get_close_matches(key, everything, 3, 0.5) or everything)
+    return replace(settings, **{key: _parse(key, text.strip(), getattr(settings, key))})
+
+
+def _apply_grid(settings: Settings, key: str, text: str) -> Settings:
+    model, _, coordinate = key.rpartition(".")
+    if model and model not in TUNED_MODELS:
+        raise UnknownName("model", model, TUNED_MODELS)
+    values = _parse(key, text, (0.0,))
+    chosen = [model] if model else list(settings.grid)
+    changed = {name: replace(settings.grid[name], **{coordinate: values}) for name in chosen}
+    return replace(settings, grid=settings.grid | changed)
+
+
+def _parse(key: str, text: str, example: object) -> object:
+    """Read `text` as the type that `example`, the profile's value, has."""
+    try:
+        if isinstance(example, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(example, int):
+            return int(text.replace("_", ""))
+        if isinstance(example, tuple):
+            kind = type(example[0])
+            return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+        return text
+    except (ValueError, KeyError):
+        wanted = {bool: "true or false", int: "a whole number", tuple: "values separated by commas"}[type(example)]
+        raise BadSetting(key, text, f"give {wanted}") from None
+
+
+def check(settings: Settings) -> None:
+    """Raise BadSetting or UnknownName at the first value that cannot work."""
+
+    def require(key: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise BadSetting(key, getattr(settings, key), rule)
+
+    _check_names(settings)
+    require("image_size", settings.image_size >= SMALLEST_IMAGE,
+            f"below {SMALLEST_IMAGE} pixels CNN1 and CNN2 have no feature map left; give {SMALLEST_IMAGE} or more")
+    require("image_size", settings.image_size <= 1024, "give at most 1024")
+    require("patients", settings.patients >= 10, "give at least 10, so that every split holds both classes")
+    for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
+                "monitor_slices", "pretrain_images", "pretrain_epochs", "bootstrap"):
+        require(key, getattr(settings, key) >= 1, "give 1 or more")
+    require("batch_size", settings.batch_size >= 2, "batch normalisation needs at least 2 images in a batch")
+    require("pretrain_classes", 2 <= settings.pretrain_classes <= settings.pretrain_images,
+            "give 2 or more, and no more than pretrain_images")
+    require("pretrain_size", settings.pretrain_size >= 32, "give 32 pixels or more")
+    require("seed", settings.seed >= 0, "give 0 or more")
+    require("split", len(settings.split) == 3 and min(settings.split) > 0 and abs(sum(settings.split) - 1) < 1e-6,
+            "give three positive fractions that add up to 1, for example 0.6,0.2,0.2")
+    require("window", len(settings.window) == 2 and settings.window[0] < settings.window[1],
+            "give the lower and then the upper edge in HU, for example -1000,400")
+    require("source_path", bool(settings.source_path) or settings.source == "synthetic",
+            f"the source '{settings.source}' needs a path; add --set source_path=PATH")
+    for model, grid in settings.grid.items():
+        _check_grid(model, grid)
+
+
+def _check_names(settings: Settings) -> None:
+    if settings.source not in SOURCES:
+        raise UnknownName("source", settings.source, SOURCES)
+    if settings.weights not in WEIGHTS and not settings.weights.endswith(".safetensors"):
+        raise UnknownName("weights", settings.weights, (*WEIGHTS, "FILE.safetensors"))
+
+
+def _check_grid(model: str, grid: Grid) -> None:
+    rules = {
+        "lr": (lambda value: 0 < value <= 1, "a learning rate lies above 0 and at most at 1"),
+        "wd": (lambda value: 0 <= value <= 1, "a weight decay lies between 0 and 1"),
+        "mp": (lambda value: 0 < value <= 1, "the multiplier of the learning rate lies above 0 and at most at 1"),
+    }
+    for coordinate, (holds, rule) in rules.items():
+        values = getattr(grid, coordinate)
+        if not values or len(set(values)) != len(values):
+            raise BadSetting(f"{model}.{coordinate}", list(values), "give at least one value and none twice")
+        for value in values:
+            if not holds(value):
+                raise BadSetting(f"{model}.{coordinate}", value, rule)

@@ -1,0 +1,29 @@
+"""`python -m pipeline status`: what is done, stale or missing, with times and sizes."""
+
+from pipeline.layout import Layout
+from pipeline.ledger import Ledger
+from pipeline.settings import Settings
+from pipeline.units import all_units, unit_digest
+
+
+def status_rows(settings: Settings, layout: Layout) -> list[tuple[str, str, str, str]]:
+    """Per unit: name, state (done, stale, missing), seconds and megabytes as text."""
+    ledger = Ledger(layout)
+    rows = []
+    for unit in all_units():
+        record = ledger.find(unit.name)
+        if record is None:
+            rows.append((unit.name, "missing", "", ""))
+            continue
+        current = record.digest == unit_digest(unit, settings, ledger) and not ledger.missing_files(record)
+        size = sum(entry["bytes"] for entry in record.files.values())
+        rows.append((unit.name, "done" if current else "stale", f"{record.seconds:.1f} s", f"{size / 1e6:.2f} MB"))
+    return rows
+
+
+def print_status(settings: Settings, layout: Layout) -> None:
+    """Print the rows as aligned columns, and whether the study is whole."""
+    print(f"study {layout.root} (profile {settings.profile})")
+    for name, state, seconds, size in status_rows(settings, layout):
+        print(f"  {name:24} {state:8} {seconds:>10} {size:>12}")
+    print("manifest: " + ("written, the study is whole" if layout.manifest.exists() else "not written, the study is unfinished"))

@@ -1,0 +1,187 @@
+"""Runs the stages of a study in order, and only what is missing or out of date."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.device import Backend
+from pipeline.engine import Engine, core_count
+from pipeline.errors import BadSetting
+from pipeline.layout import MODELS, STAGES, Layout
+from pipeline.ledger import Ledger, manifest_rows
+from pipeline.progress import Progress
+from pipeline.records import read_csv, read_json, write_json
+from pipeline.settings import Settings
+from pipeline.units import Unit, all_units, unit_digest
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study while it runs: its settings, its folder, and what it computes with."""
+
+    settings: Settings
+    layout: Layout
+    backend: Backend
+    engine: Engine
+    progress: Progress
+    ledger: Ledger
+
+
+def run_stages(study: Study, last: str) -> bool:
+    """Bring every stage up to and including `last` up to date; return whether anything was done."""
+    units = all_units()
+    worked = False
+    for stage in STAGES[: STAGES.index(last) + 1]:
+        if stage == "tune":
+            _check_batch(study)
+        stale = _stale_units(study, [unit for unit in units if unit.stage == stage and unit.subject != "comparison"])
+        if stale:
+            _run(study, stage, stale)
+        else:
+            study.progress.say(f"{stage}: up to date")
+        comparison = [unit for unit in units if unit.stage == stage == "evaluate" and unit.subject == "comparison"]
+        also = _stale_units(study, comparison)
+        if also:
+            _run(study, "compare", also)
+        worked |= bool(stale or also)
+    if last == STAGES[-1]:
+        _finish(study, units, worked)
+    return worked
+
+
+def _check_batch(study: Study) -> None:
+    count = sum(row["split"] == "train" for row in read_csv(study.layout.patients, "data"))
+    if study.settings.batch_size > count:
+        raise BadSetting("batch_size", study.settings.batch_size, f"the training set has {count} patients; give at most that many")
+
+
+def _stale_units(study: Study, units: Sequence[Unit]) -> list[Unit]:
+    """Units never done, done from something else, or with a file missing. Raises DamagedArtifact on edited files."""
+    stale = []
+    for unit in units:
+        record = study.ledger.find(unit.name)
+        if record is None or record.digest != unit_digest(unit, study.settings, study.ledger) or study.ledger.missing_files(record):
+            stale.append(unit)
+        else:
+            study.ledger.verify(record, unit.stage)
+    return stale
+
+
+def _run(study: Study, stage: str, units: list[Unit]) -> None:
+    study.layout.manifest.unlink(missing_ok=True)  # it may only stand beside a whole study
+    write_json(study.layout.settings, study.settings.as_json())
+    start = time.monotonic()
+    RUNNERS[stage](study, units)
+    study.progress.say(f"{stage}: done in {time.monotonic() - start:.1f} s")
+
+
+def _record(study: Study, unit: Unit, files: Sequence[Path], seconds: float) -> None:
+    study.ledger.write(unit.name, unit_digest(unit, study.settings, study.ledger), seconds, files)
+
+
+def _timed(study: Study, unit: Unit, work: Callable[[], list[Path]]) -> None:
+    start = time.monotonic()
+    files = work()
+    _record(study, unit, files, time.monotonic() - start)
+
+
+def _run_data(study: Study, units: list[Unit]) -> None:
+    from pipeline.data.make import make_dataset
+
+    _timed(study, units[0], lambda: make_dataset(study.settings, study.layout, study.engine, study.progress))
+
+
+def _run_pretrain(study: Study, units: list[Unit]) -> None:
+    from pipeline.pretraining.make import make_pretrained
+
+    _timed(study, units[0], lambda: make_pretrained(study.settings, study.layout, study.backend, study.engine, study.progress))
+
+
+def _run_tune(study: Study, units: list[Unit]) -> None:
+    from pipeline.training.tune import tune_models
+
+    start = time.monotonic()
+    digests = {unit.subject: unit_digest(unit, study.settings, study.ledger) for unit in units}
+    written = tune_models(list(digests), digests, study.settings, study.layout, study.backend, study.engine, study.progress)
+    for unit in units:
+        _record(study, unit, written[unit.subject], (time.monotonic() - start) / len(units))
+
+
+def _run_train(study: Study, units: list[Unit]) -> None:
+    from pipeline.training.final import train_models
+
+    by_model = {unit.subject: unit for unit in units}
+    last = time.monotonic()
+
+    def done(model: str, files: list[Path]) -> None:
+        nonlocal last
+        _record(study, by_model[model], files, time.monotonic() - last)
+        last = time.monotonic()
+
+    train_models(list(by_model), MODELS, study.settings, study.layout, study.backend, study.engine, study.progress, done)
+
+
+def _run_evaluate(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.evaluate import EvaluateJob, evaluate_model
+
+    settings = study.settings
+    jobs = [EvaluateJob(study.layout.root, unit.subject, settings.bootstrap, settings.seed, study.backend, 1) for unit in units]
+    _run_jobs(study, "evaluate", evaluate_model, units, jobs)
+
+
+def _run_compare(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.compare import compare_models
+
+    _timed(study, units[0], lambda: compare_models(study.settings, study.layout))
+
+
+def _run_explain(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.explain import ExplainJob, explain_model
+
+    jobs = [ExplainJob(study.layout.root, unit.subject, study.backend, 1) for unit in units]
+    _run_jobs(study, "explain", explain_model, units, jobs)
+
+
+def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], jobs: list) -> None:
+    """One job per unit, recorded as it ends; the time of a unit is the wall time since the one before it."""
+    last = time.monotonic()
+    with study.progress.bar(title, len(jobs)) as bar:
+        for index, files in study.engine.run(function, jobs):
+            _record(study, units[index], files, time.monotonic() - last)
+            last = time.monotonic()
+            bar.advance()
+
+
+RUNNERS = {
+    "data": _run_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
+    "evaluate": _run_evaluate, "compare": _run_compare, "explain": _run_explain,
+}
+
+
+def _finish(study: Study, units: list[Unit], worked: bool) -> None:
+    """Write settings and provenance, and the manifest last of all."""
+    from pipeline.provenance import describe_run
+
+    if not worked and study.layout.manifest.exists() and _settings_unchanged(study):
+        return
+    records = {unit.name: study.ledger.find(unit.name) for unit in units}
+    write_json(study.layout.settings, study.settings.as_json())
+    write_json(study.layout.provenance, describe_run(study.settings, study.backend, study.engine.processes, records))
+    write_json(study.layout.manifest, manifest_rows(records))
+    shutil.rmtree(study.layout.unfinished, ignore_errors=True)
+
+
+def _settings_unchanged(study: Study) -> bool:
+    import json
+
+    stored = read_json(study.layout.settings, "all")
+    return stored == json.loads(json.dumps(study.settings.as_json()))
+
+
+def processes_for(device: str, fast: bool) -> int:
+    """Worker processes: one per core on the CPU; none on a GPU. Without fast paths, one, so that nothing overlaps."""
+    if device == "cuda":
+        return 0
+    return core_count() if fast else 1

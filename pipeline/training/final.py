@@ -1,0 +1,67 @@
+"""The training stage: each model once more at its chosen values, for longer, with its best weights kept."""
+
+from pathlib import Path
+
+from pipeline.device import Backend
+from pipeline.engine import Engine
+from pipeline.layout import Layout
+from pipeline.progress import Progress
+from pipeline.records import finite_or_none, read_json, write_csv, write_json
+from pipeline.settings import Settings
+from pipeline.training.loop import Hyperparameters
+from pipeline.training.trial import TrainResult, run_training
+from pipeline.training.tune import plan_jobs
+from pipeline.weights import write_weights
+
+HISTORY_COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_auc")
+
+
+def tuned_as(model: str) -> str:
+    """The model whose search gives the hyperparameters of `model`."""
+    return "ResNet18" if model == "ResNet18og" else model
+
+
+def read_chosen(layout: Layout, model: str) -> Hyperparameters:
+    """The hyperparameters the search chose for `model`."""
+    return Hyperparameters(**read_json(layout.tuning(tuned_as(model), "json"), "tune")["chosen"])
+
+
+def train_models(models: list[str], every_model: tuple[str, ...], settings: Settings, layout: Layout,
+                 backend: Backend, engine: Engine, progress: Progress, on_done) -> None:
+    """Train `models` and call `on_done(model, files)` after each.
+
+    The threads of a job are planned over `every_model`, so that a run that goes on, or retrains one model,
+    gives the same weights as one that trains all.
+    """
+    longest_first = sorted(every_model, key=lambda name: (not name.startswith("ResNet"), name))
+    plan = []
+    for job in plan_jobs([(name, None) for name in longest_first], 0, settings, layout, backend, keep_weights=True):
+        if job.model in models:
+            fields = {**vars(job), "chosen": read_chosen(layout, job.model), "epochs": settings.final_epochs(job.model)}
+            plan.append(type(job)(**fields))
+    with progress.bar("train", len(plan)) as bar:
+        for index, result in engine.run(run_training, plan, [job.threads for job in plan]):
+            on_done(plan[index].model, _write(plan[index], result, settings, layout))
+            bar.advance()
+
+
+def _write(job, result: TrainResult, settings: Settings, layout: Layout) -> list[Path]:
+    weights, description, history = (layout.model(job.model, name)
+                                     for name in ("weights.safetensors", "settings.json", "history.csv"))
+    write_weights(weights, result.weights)
+    write_csv(history, [{key: finite_or_none(value) for key, value in row.items()} for row in result.history],
+              HISTORY_COLUMNS)
+    best = result.history[result.best_epoch - 1]
+    write_json(description, {
+        "model": job.model, "image_size": settings.image_size, "seed": settings.seed, "epochs": job.epochs,
+        "batch_size": settings.batch_size, "monitor_slices": min(settings.monitor_slices, settings.slices),
+        "hyperparameters": vars(job.chosen), "tuned_as": tuned_as(job.model), "best_epoch": result.best_epoch,
+        "best_val_loss": finite_or_none(best["val_loss"]), "best_val_auc": finite_or_none(best["val_auc"]),
+        "parameters": int(sum(value.size for name, value in result.weights.items() if is_parameter(name))),
+    })
+    return [weights, description, history]
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a weight is learned, not a running statistic of batch normalisation."""
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))

@@ -1,0 +1,127 @@
+"""Trains one network and scores the validation patients after every epoch."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from pipeline.data.dataset import Dataset
+from pipeline.device import Backend
+from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.training.predict import as_input, predict_slices
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """lr: learning rate of Adam; wd: its weight decay; mp: multiplier of the learning rate after each epoch."""
+
+    lr: float
+    wd: float
+    mp: float
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from and is watched on.
+
+    images: float16 tensor (n, 1, y, x), the central slice of each training patient; labels: float32 (n, 1).
+    watched: float16 (patient, slice, y, x), slices of the validation patients; watched_labels: (patient,).
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    watched: np.ndarray
+    watched_labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """history: one row per epoch; best_epoch: the epoch with the lowest validation loss; weights of that epoch."""
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    weights: dict[str, torch.Tensor]
+
+
+def gather_training_data(dataset: Dataset, monitor_slices: int) -> TrainingData:
+    """Copy the training and validation slices into memory.
+
+    monitor_slices: slices per validation patient, evenly spread over those the dataset holds.
+    """
+    train, validation = dataset.members("train"), dataset.members("validation")
+    central = np.ascontiguousarray(dataset.slices[train, dataset.central])
+    held = dataset.slices.shape[1]
+    watched = np.linspace(0, held - 1, min(monitor_slices, held) + 2)[1:-1] if monitor_slices < held else np.arange(held)
+    return TrainingData(
+        images=torch.from_numpy(central)[:, None],
+        labels=torch.from_numpy(dataset.labels[train]).float()[:, None],
+        watched=dataset.slices[validation][:, np.round(watched).astype(int)],
+        watched_labels=dataset.labels[validation],
+    )
+
+
+def batches(count: int, size: int, shuffle: torch.Generator) -> Iterator[torch.Tensor]:
+    """Shuffled index batches; a last batch of one image joins the one before it, as BatchNorm needs two."""
+    order = torch.randperm(count, generator=shuffle)
+    starts = list(range(0, count, size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    for position, start in enumerate(starts):
+        end = count if position == len(starts) - 1 else start + size
+        yield order[start:end]
+
+
+def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int,
+                batch_size: int, seed: int, backend: Backend) -> Fit:
+    """Train `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
+
+    The learning rate is multiplied by `chosen.mp` after each epoch (torch's ExponentialLR). History columns:
+    epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means).
+    """
+    model.to(backend.device, memory_format=backend.memory_format)
+    optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)
+    shuffle = torch.Generator().manual_seed(seed)
+    history, best_epoch, best_loss = [], 1, np.inf
+    best = _snapshot(model)
+    for epoch in range(1, epochs + 1):
+        rate = schedule.get_last_lr()[0]
+        train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend)
+        schedule.step()
+        probabilities = patient_mean(predict_slices(model, data.watched, backend))
+        val_loss, val_auc = log_loss(data.watched_labels, probabilities), auc(data.watched_labels, probabilities)
+        history.append({"epoch": epoch, "lr": rate, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc})
+        if val_loss < best_loss:
+            best_epoch, best_loss, best = epoch, val_loss, _snapshot(model)
+    return Fit(history, best_epoch, best)
+
+
+def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Area under the ROC curve; NaN where a diverged network gives NaN probabilities."""
+    return float(roc_auc_score(labels, probabilities)) if np.isfinite(probabilities).all() else float("nan")
+
+
+def _snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
+    return copy.deepcopy({name: value.detach() for name, value in model.state_dict().items()})
+
+
+def _train_epoch(model: nn.Module, data: TrainingData, optimizer: torch.optim.Optimizer,
+                 order: Iterator[torch.Tensor], backend: Backend) -> float:
+    model.train()
+    total, seen = torch.zeros((), dtype=torch.float64), 0
+    for batch in order:
+        images, labels = as_input(data.images[batch], backend), data.labels[batch].to(backend.device)
+        with backend.autocast():
+            logits = model(images)
+        loss = binary_cross_entropy_with_logits(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total = total.to(loss.device) + loss.detach().double() * len(batch)
+        seen += len(batch)
+    return float(total) / seen

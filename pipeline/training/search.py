@@ -1,0 +1,61 @@
+"""Coordinate search in the source study's order: learning rate, then weight decay, then multiplier.
+
+Every coordinate is searched at the best values found so far. A value is judged by its validation loss, the mean
+over the last epochs of a trial; the AUC is kept beside it, and where the two would choose differently the
+result says so, as the source study does.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.settings import SEARCHED, Grid
+from pipeline.training.loop import Hyperparameters
+
+
+@dataclass
+class Search:
+    """The state of one model's search.
+
+    trials: history rows per tried Hyperparameters, in the order they were run; chosen: values settled so far.
+    """
+
+    grid: Grid
+    last_epochs: int
+    trials: dict[Hyperparameters, list[dict[str, float]]] = field(default_factory=dict)
+    chosen: dict[str, float] = field(default_factory=dict)
+    phases: list[dict] = field(default_factory=list)
+
+    def candidates(self, coordinate: str) -> list[Hyperparameters]:
+        """What to try along `coordinate`: its grid, with the settled values, the others at their first value."""
+        held = {name: self.chosen.get(name, getattr(self.grid, name)[0]) for name in SEARCHED}
+        return [Hyperparameters(**held | {coordinate: value}) for value in getattr(self.grid, coordinate)]
+
+    def missing(self, coordinate: str) -> list[Hyperparameters]:
+        """The candidates that no earlier phase has tried."""
+        return [candidate for candidate in self.candidates(coordinate) if candidate not in self.trials]
+
+    def settle(self, coordinate: str) -> None:
+        """Choose the candidate with the lowest validation loss; note what the AUC would have chosen."""
+        candidates = self.candidates(coordinate)
+        scores = [mean_of_last(self.trials[candidate], self.last_epochs) for candidate in candidates]
+        losses = [score["val_loss"] if np.isfinite(score["val_loss"]) else np.inf for score in scores]
+        aucs = [score["val_auc"] if np.isfinite(score["val_auc"]) else -np.inf for score in scores]
+        by_loss, by_auc = int(np.argmin(losses)), int(np.argmax(aucs))
+        order = list(self.trials)
+        self.chosen[coordinate] = getattr(candidates[by_loss], coordinate)
+        self.phases.append({
+            "coordinate": coordinate,
+            "trials": [order.index(candidate) + 1 for candidate in candidates],
+            "values": [getattr(candidate, coordinate) for candidate in candidates],
+            "val_loss": [score["val_loss"] for score in scores],
+            "val_auc": [score["val_auc"] for score in scores],
+            "chosen": self.chosen[coordinate],
+            "chosen_by_auc": getattr(candidates[by_auc], coordinate),
+        })
+
+
+def mean_of_last(history: list[dict[str, float]], last_epochs: int) -> dict[str, float]:
+    """Mean validation loss and AUC over the last epochs of a trial (all of them if it has fewer)."""
+    tail = history[-last_epochs:]
+    return {name: float(np.mean([row[name] for row in tail])) for name in ("val_loss", "val_auc")}

@@ -1,0 +1,64 @@
+"""One training run as a job: everything a worker process needs, in plain data."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import load_dataset
+from pipeline.device import Backend
+from pipeline.layout import PRETRAINED_MODELS, Layout
+from pipeline.models.registry import build_model
+from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
+from pipeline.weights import read_weights
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train `model` with `chosen` for `epochs` on the dataset under `root`; keep the weights if wanted."""
+
+    root: Path
+    model: str
+    chosen: Hyperparameters
+    epochs: int
+    batch_size: int
+    monitor_slices: int
+    seed: int
+    backend: Backend
+    threads: int
+    keep_weights: bool
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """history: one row per epoch; best_epoch; weights: float arrays of that epoch, or None."""
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    weights: dict[str, np.ndarray] | None
+
+
+def model_seed(model: str, seed: int) -> int:
+    """A seed per model: every trial of a model starts from the same random weights and sees the same batches."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{model}".encode()).digest()[:4], "big")
+
+
+def run_training(job: TrainJob) -> TrainResult:
+    """Build, train and watch one network; a pure function of the job and the dataset on disk."""
+    torch.set_num_threads(job.threads)
+    torch.set_flush_denormal(True)  # vanishing weights of decayed networks would slow the CPU tenfold
+    layout = Layout(job.root)
+    dataset = load_dataset(layout)
+    seed = model_seed(job.model, job.seed)
+    torch.manual_seed(seed)
+    weights = None
+    if job.model in PRETRAINED_MODELS:
+        stored = read_weights(layout.pretraining("weights.safetensors"), "pretrain")
+        weights = {name: torch.from_numpy(value) for name, value in stored.items()}
+    model = build_model(job.model, dataset.slices.shape[-1], weights)
+    data = gather_training_data(dataset, job.monitor_slices)
+    fit = fit_network(model, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
+    kept = {name: value.cpu().contiguous().numpy() for name, value in fit.weights.items()} if job.keep_weights else None
+    return TrainResult(fit.history, fit.best_epoch, kept)

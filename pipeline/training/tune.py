@@ -1,0 +1,99 @@
+"""The tuning stage: the coordinate searches of all models side by side, a phase at a time."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.device import Backend
+from pipeline.engine import Engine, core_count, share_threads
+from pipeline.layout import RESNET_MODELS, Layout
+from pipeline.progress import Progress
+from pipeline.records import finite_or_none, read_json, write_csv, write_json
+from pipeline.settings import SEARCHED, Settings
+from pipeline.training.loop import Hyperparameters
+from pipeline.training.search import Search
+from pipeline.training.trial import TrainJob, run_training
+
+TRIAL_COLUMNS = ("trial", "phase", "lr", "wd", "mp", "epoch", "train_loss", "val_loss", "val_auc")
+
+
+def tune_models(models: list[str], digests: dict[str, str], settings: Settings, layout: Layout,
+                backend: Backend, engine: Engine, progress: Progress) -> dict[str, list[Path]]:
+    """Search the hyperparameters of `models`; return the files written for each.
+
+    digests: per model, the digest of all its search depends on; finished trials are kept under it, so that a
+    killed search goes on where it stopped.
+    """
+    searches = {model: Search(settings.grid[model], settings.last_epochs) for model in models}
+    phase_of: dict[tuple[str, Hyperparameters], str] = {}
+    for coordinate in SEARCHED:
+        jobs = _plan(searches, coordinate, settings, layout, backend)
+        results = _run(jobs, digests, layout, engine, progress, f"tune {coordinate}")
+        for job, history in zip(jobs, results, strict=True):
+            searches[job.model].trials[job.chosen] = history
+            phase_of[job.model, job.chosen] = coordinate
+        for search in searches.values():
+            search.settle(coordinate)
+    return {model: _write(model, search, phase_of, layout) for model, search in searches.items()}
+
+
+def _plan(searches: dict[str, Search], coordinate: str, settings: Settings,
+          layout: Layout, backend: Backend) -> list[TrainJob]:
+    """The trials of one phase, the long ones first; threads follow from their number and the cores."""
+    wanted = [(model, values) for model, search in searches.items() for values in search.missing(coordinate)]
+    wanted.sort(key=lambda pair: pair[0] not in RESNET_MODELS)
+    return plan_jobs(wanted, settings.epochs_tuning, settings, layout, backend, keep_weights=False)
+
+
+def plan_jobs(wanted: list[tuple[str, Hyperparameters]], epochs: int, settings: Settings, layout: Layout,
+              backend: Backend, keep_weights: bool) -> list[TrainJob]:
+    """Jobs for (model, values) pairs: ResNets share the cores by their number, small networks take one each."""
+    heavy = sum(model in RESNET_MODELS for model, _ in wanted)
+    threads = share_threads(heavy, core_count()) + [1] * (len(wanted) - heavy)
+    return [
+        TrainJob(layout.root, model, values, epochs, settings.batch_size, settings.monitor_slices,
+                 settings.seed, backend, count, keep_weights)
+        for (model, values), count in zip(wanted, threads, strict=True)
+    ]
+
+
+def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: Engine,
+         progress: Progress, title: str) -> list[list[dict]]:
+    """Histories of the jobs, from the finished trials on disk where there are any."""
+    paths = [_trial_path(layout, digests[job.model], job) for job in jobs]
+    open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
+    with progress.bar(title, len(jobs)) as bar:
+        bar.advance(len(jobs) - len(open_jobs))
+        todo = [jobs[index] for index in open_jobs]
+        for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
+            write_json(paths[open_jobs[done]], [_storable(row) for row in result.history])
+            bar.advance()
+    return [[_loaded(row) for row in read_json(path, "tune")] for path in paths]
+
+
+def _trial_path(layout: Layout, digest: str, job: TrainJob) -> Path:
+    name = json.dumps([digest, job.model, asdict(job.chosen), job.epochs], sort_keys=True)
+    return layout.unfinished / f"{job.model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def _storable(row: dict) -> dict:
+    return {name: finite_or_none(value) for name, value in row.items()}
+
+
+def _loaded(row: dict) -> dict:
+    return {name: float("nan") if value is None else value for name, value in row.items()}
+
+
+def _write(model: str, search: Search, phase_of: dict, layout: Layout) -> list[Path]:
+    rows = [
+        {"trial": number, "phase": phase_of[model, values], **asdict(values), **_storable(epoch), "lr": values.lr}
+        for number, (values, history) in enumerate(search.trials.items(), start=1) for epoch in history
+    ]
+    write_csv(layout.tuning(model), rows, TRIAL_COLUMNS)
+    phases = [
+        {name: [finite_or_none(v) for v in value] if isinstance(value, list) else value for name, value in phase.items()}
+        for phase in search.phases
+    ]
+    write_json(layout.tuning(model, "json"), {"chosen": search.chosen, "phases": phases, "last_epochs": search.last_epochs})
+    return [layout.tuning(model), layout.tuning(model, "json")]

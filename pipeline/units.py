@@ -1,0 +1,98 @@
+"""The units of work of a study and what each depends on; computes nothing and imports no torch."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.ledger import Ledger, Record, code_digest, digest_of
+from pipeline.layout import CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
+from pipeline.settings import Settings
+
+CODE = {
+    "data": ("data",),
+    "pretrain": ("pretraining", "models/pretrained.py", "device.py"),
+    "tune": ("training", "models", "evaluation/patient_means.py", "device.py"),
+    "train": ("training", "models", "evaluation/patient_means.py", "device.py"),
+    "evaluate": ("evaluation", "models", "training/predict.py", "device.py"),
+    "explain": ("explanations", "models"),
+}
+SETTINGS = {
+    "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
+    "pretrain": ("seed", "weights", "pretrain_images", "pretrain_classes", "pretrain_size", "pretrain_epochs", "fast"),
+    "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast"),
+    "train": ("seed", "batch_size", "monitor_slices", "fast"),
+    "evaluate": ("seed", "bootstrap", "fast"),
+    "explain": (),
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work: its stage, what it works on (a model, or nothing), and the units it reads from."""
+
+    stage: str
+    subject: str
+    inputs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.stage}/{self.subject}" if self.subject else self.stage
+
+
+def _pretrain_for(model: str) -> tuple[str, ...]:
+    return ("pretrain",) if model in PRETRAINED_MODELS else ()
+
+
+def _search_of(model: str) -> str:
+    return f"tune/{'ResNet18' if model == 'ResNet18og' else model}"
+
+
+def all_units() -> list[Unit]:
+    """Every unit of a study, in an order in which each comes after its inputs."""
+    return [
+        Unit("data", "", ()),
+        Unit("pretrain", "", ()),
+        *(Unit("tune", model, ("data", *_pretrain_for(model))) for model in TUNED_MODELS),
+        *(Unit("train", model, ("data", *_pretrain_for(model), _search_of(model))) for model in MODELS),
+        *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
+        Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
+        *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
+    ]
+
+
+def unit_digest(unit: Unit, settings: Settings, ledger: Ledger) -> str | None:
+    """Digest of all a unit depends on: settings, code, and the content of its inputs.
+
+    None while an input has no record yet, so that nothing can be said.
+    """
+    inputs: dict[str, dict[str, str]] = {}
+    for name in unit.inputs:
+        record: Record | None = ledger.find(name)
+        if record is None:
+            return None
+        inputs[name] = record.content()
+    return digest_of({
+        "unit": unit.name,
+        "code": code_digest(CODE[unit.stage]),
+        "settings": {key: getattr(settings, key) for key in SETTINGS[unit.stage]},
+        "more": _particular_settings(unit, settings),
+        "inputs": inputs,
+    })
+
+
+def _particular_settings(unit: Unit, settings: Settings) -> object:
+    if unit.stage == "tune":
+        return asdict(settings.grid[unit.subject])
+    if unit.stage == "train":
+        return settings.final_epochs(unit.subject)
+    if unit.stage == "data" and settings.source_path:
+        return _fingerprint(Path(settings.source_path))
+    if unit.stage == "pretrain" and settings.weights.endswith(".safetensors"):
+        return _fingerprint(Path(settings.weights))
+    return None
+
+
+def _fingerprint(path: Path) -> list:
+    """Name, size and time of change of every file the data lie in: a changed file makes the data stale."""
+    root = path if path.is_dir() else path.parent if path.suffix == ".csv" else None
+    files = sorted(file for file in root.rglob("*") if file.is_file()) if root else [path] if path.exists() else []
+    return [[file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
