@@ -55,9 +55,7 @@ def device_name(device: str) -> str:
         return torch.cuda.get_device_name()
     import platform
 
-    from pipeline.engine import core_count
-
-    return f"{_processor() or platform.machine()}, {core_count()} cores"
+    return _processor() or platform.machine()
 
 
 def _processor() -> str:

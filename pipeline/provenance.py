@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipeline.device import Backend, device_name
+from pipeline.engine import core_count
 from pipeline.ledger import Record
 from pipeline.settings import Settings
 
@@ -24,7 +25,7 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": "python -m pipeline " + " ".join(sys.argv[1:]),
         "commit": _commit(), "profile": settings.profile, "seed": settings.seed,
-        "device": device_name(backend.device), "backend": vars(backend), "processes": processes,
+        "device": device_name(backend.device), "cores": core_count(), "backend": vars(backend), "processes": processes,
         "python": platform.python_version(), "platform": platform.system(),
         "versions": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,

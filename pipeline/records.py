@@ -100,5 +100,5 @@ def read_npz(path: Path, stage: str) -> dict[str, np.ndarray]:
 
 
 def finite_or_none(value: float) -> float | None:
-    """JSON and CSV have no NaN: a value that could not be computed is stored as null."""
-    return float(value) if math.isfinite(value) else None
+    """JSON and CSV have no NaN: a value that could not be computed is stored as null. Whole numbers stay whole."""
+    return value if math.isfinite(value) else None

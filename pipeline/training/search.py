@@ -41,7 +41,8 @@ class Search:
         scores = [mean_of_last(self.trials[candidate], self.last_epochs) for candidate in candidates]
         losses = [score["val_loss"] if np.isfinite(score["val_loss"]) else np.inf for score in scores]
         aucs = [score["val_auc"] if np.isfinite(score["val_auc"]) else -np.inf for score in scores]
-        by_loss, by_auc = int(np.argmin(losses)), int(np.argmax(aucs))
+        by_loss = int(np.argmin(losses))
+        by_auc = by_loss if aucs[by_loss] == max(aucs) else int(np.argmax(aucs))  # equal AUCs are no disagreement
         order = list(self.trials)
         self.chosen[coordinate] = getattr(candidates[by_loss], coordinate)
         self.phases.append({

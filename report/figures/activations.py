@@ -1,0 +1,76 @@
+"""A slice on its way through the layers, and the input beside the last feature map."""
+
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.study import Study
+from report.style import SEQUENTIAL, WIDTH, bare
+from report.words import Words
+
+CHANNELS = 6
+
+
+def draw_map(axes: Axes, values: np.ndarray) -> Axes:
+    """A feature map, stretched to its own range."""
+    axes.imshow(values.astype(np.float32), cmap=SEQUENTIAL)
+    bare(axes)
+    return axes
+
+
+def draw_absent(axes: Axes, words: Words, outcome: str) -> Axes:
+    """Say on the picture's place that this outcome did not occur."""
+    axes.text(0.5, 0.5, words("no_case", outcome=outcome.upper()), ha="center", va="center", wrap=True,
+              transform=axes.transAxes, fontsize=8, color="#444444")
+    bare(axes)
+    return axes
+
+
+def draw_activations(study: Study, words: Words, model: str) -> Figure:
+    """The most confident rightly recognised mild case (a severe one where there is none), layer by layer."""
+    arrays = study.activations(model)
+    outcome = next((name for name in ("tn", "tp") if f"{name}.input" in arrays), None)
+    if outcome is None:
+        figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2))
+        draw_absent(axes, words, "TN, TP")
+        return figure
+    layers = [name.split(".", 1)[1] for name in arrays if name.startswith(f"{outcome}.")]
+    layers = [layer for layer in layers if layer not in ("input", "output")]
+    figure, axes = pyplot.subplots(len(layers), CHANNELS + 1, figsize=(WIDTH, 0.98 * len(layers)), squeeze=False,
+                                   gridspec_kw={"width_ratios": [1.0] + [1.0] * CHANNELS})
+    for row, layer in enumerate(layers):
+        maps = arrays[f"{outcome}.{layer}"]
+        if row == 0:
+            axes[row, 0].imshow(arrays[f"{outcome}.input"], vmin=0, vmax=1)
+            axes[row, 0].set_title(words("input"), fontsize=7.5)
+            bare(axes[row, 0])
+        else:
+            axes[row, 0].axis("off")
+        for column in range(CHANNELS):
+            panel = axes[row, column + 1]
+            if column < len(maps):
+                draw_map(panel, maps[column])
+            else:
+                panel.axis("off")
+        axes[row, 1].set_ylabel(f"{layer}\n{maps.shape[1]} × {maps.shape[2]}", fontsize=7)
+    return figure
+
+
+def draw_input_output(study: Study, words: Words, model: str) -> Figure:
+    """a) severe, b) mild, both rightly recognised: the slice, and the mean of the last feature map over it."""
+    arrays = study.activations(model)
+    figure, axes = pyplot.subplots(1, 4, figsize=(WIDTH, 1.95))
+    for pair, letter, outcome in ((axes[:2], "a", "tp"), (axes[2:], "b", "tn")):
+        if f"{outcome}.input" not in arrays:
+            draw_absent(pair[0], words, outcome)
+            pair[1].axis("off")
+            continue
+        pair[0].imshow(arrays[f"{outcome}.input"], vmin=0, vmax=1)
+        bare(pair[0])
+        draw_map(pair[1], arrays[f"{outcome}.output"])
+        pair[0].set_title(f"{letter}) {words('input')}", loc="left", fontsize=8)
+        pair[1].set_title(words("output"), loc="left", fontsize=8)
+        probability = words.decimal(study.cases(model)[outcome]["probability"])
+        pair[0].set_xlabel(f"{words('severe' if outcome == 'tp' else 'mild')}, {words('probability', value=probability)}", fontsize=7.5)
+    return figure

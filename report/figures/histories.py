@@ -1,0 +1,41 @@
+"""AUC and loss by epoch of the finally trained models."""
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.study import Study
+from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, localise
+from report.words import Words
+
+
+def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], quantity: str) -> Axes:
+    """One line per model, a dot at the epoch whose weights are kept. quantity: `val_auc` or `val_loss`."""
+    for model in models:
+        history, best = study.history(model), study.model(model)["best_epoch"]
+        axes.plot(history["epoch"], history[quantity], color=MODEL_COLOURS[model], linestyle=MODEL_LINES[model], label=model)
+        axes.plot([best], [history[quantity][best - 1]], "o", color=MODEL_COLOURS[model], markersize=5)
+    axes.set_xlabel(words("epoch"))
+    axes.set_ylabel(words("auc" if quantity == "val_auc" else "loss"))
+    if quantity == "val_auc":
+        axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
+    localise(axes, words, whole_x=True)
+    return axes
+
+
+def draw_best_auc(study: Study, words: Words) -> Figure:
+    """AUC by epoch of the tuned DNN and CNN models."""
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 3.0))
+    draw_histories(axes, study, words, ["DNN1", "DNN2", "CNN1", "CNN2"], "val_auc")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def draw_resnets(study: Study, words: Words) -> Figure:
+    """ResNet18 beside ResNet18og: AUC and loss."""
+    figure, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 2.6))
+    for panel, quantity, letter in zip(axes, ("val_auc", "val_loss"), "ab", strict=True):
+        draw_histories(panel, study, words, ["ResNet18", "ResNet18og"], quantity)
+        panel.set_title(f"{letter})", loc="left", fontweight="bold")
+    axes[0].legend(loc="lower right")
+    return figure

@@ -1,0 +1,41 @@
+"""Metrics of the compared models, side by side."""
+
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.study import Study
+from report.style import MODEL_COLOURS, WIDTH, localise
+from report.words import Words
+
+SHOWN = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balanced_accuracy", "mcc")
+
+
+def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
+    """Groups of bars, one bar per model; a metric that could not be computed leaves its place empty."""
+    models = study.compared
+    places = np.arange(len(SHOWN))
+    width = 0.8 / len(models)
+    for index, model in enumerate(models):
+        values = study.metrics(model)["at"][criterion]
+        heights = [np.nan if values[name] is None else values[name] for name in SHOWN]
+        axes.bar(places + (index - (len(models) - 1) / 2) * width, heights, width, color=MODEL_COLOURS[model], label=model)
+    axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.0)
+    axes.set_xlim(-0.5, len(SHOWN) - 0.5)
+    axes.set_ylabel(words("value"))
+    localise(axes, words, digits=1)
+    axes.set_xticks(places, [words(name).replace(" ", "\n") for name in SHOWN], fontsize=7.5)
+    axes.grid(axis="x", visible=False)
+    axes.set_title(words("best_by", criterion=words(criterion)), loc="left", fontweight="bold")
+    return axes
+
+
+def draw_metrics(study: Study, words: Words) -> Figure:
+    """Both criteria, one above the other, with one legend."""
+    figure, axes = pyplot.subplots(2, 1, figsize=(WIDTH, 4.6))
+    for panel, criterion in zip(axes, ("f1", "gmean"), strict=True):
+        draw_bars(panel, study, words, criterion)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=len(labels))
+    return figure

@@ -1,0 +1,45 @@
+"""ROC curves of the compared models with their thresholds."""
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from report.study import Study
+from report.style import MODEL_COLOURS, MODEL_LINES, localise
+from report.words import Words
+
+
+def draw_roc_curve(axes: Axes, study: Study, words: Words, model: str) -> Axes:
+    """The test ROC curve of a model; a cross where the F1 threshold lies, a circle for G-mean."""
+    curve, auc = study.roc(model), study.metrics(model)["auc"]
+    colour = MODEL_COLOURS[model]
+    axes.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=MODEL_LINES[model],
+              label=f"{model} ({words('auc')} {words.decimal(auc)})", drawstyle="steps-post")
+    thresholds = study.thresholds(model)
+    for criterion, style in (("f1", {"marker": "x", "markersize": 8, "markeredgewidth": 2}),
+                             ("gmean", {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5})):
+        point = thresholds[criterion, "validation"]
+        axes.plot([point["test_fpr"]], [point["test_tpr"]], color=colour, linestyle="none", zorder=4, **style)
+    return axes
+
+
+def draw_roc(study: Study, words: Words) -> Figure:
+    """The five compared models on one pair of axes."""
+    figure, axes = pyplot.subplots(figsize=(5.2, 4.9))
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle="--", label=words("chance"))
+    for model in study.compared:
+        draw_roc_curve(axes, study, words, model)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xlabel(words("fpr"))
+    axes.set_ylabel(words("tpr"))
+    localise(axes, words, digits=1)
+    handles, _ = axes.get_legend_handles_labels()
+    marks = [Line2D([], [], color="black", linestyle="none", marker="x", markersize=7, markeredgewidth=2,
+                    label=words("best_by", criterion=words("f1"))),
+             Line2D([], [], color="black", linestyle="none", marker="o", markersize=8, markerfacecolor="none",
+                    label=words("best_by", criterion=words("gmean")))]
+    axes.legend(handles=[*handles[1:], handles[0], *marks], loc="lower right")
+    return figure

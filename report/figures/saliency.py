@@ -1,0 +1,52 @@
+"""Saliency of the most confident right and wrong decisions, with the true lesions where they are known."""
+
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.figures.activations import draw_absent
+from report.study import Study
+from report.style import LESION_COLOUR, WIDTH, bare
+from report.words import Words
+
+
+def draw_overlay(axes: Axes, image: np.ndarray, attribution: np.ndarray) -> Axes:
+    """An attribution in colour over the grey slice; its 99th percentile and above is fully coloured."""
+    axes.imshow(image.astype(np.float32), vmin=0, vmax=1.2)
+    top = float(np.percentile(attribution, 99)) or float(attribution.max()) or 1.0
+    strength = np.clip(attribution / top, 0, 1)
+    axes.imshow(strength, cmap="inferno", vmin=0, vmax=1, alpha=np.sqrt(strength) * 0.9)
+    bare(axes)
+    return axes
+
+
+def draw_case(row: list[Axes], arrays: dict[str, np.ndarray], case: dict, outcome: str, letter: str, words: Words) -> None:
+    """Three panels: the slice with its lesions outlined, saliency over it, Grad-CAM over it."""
+    image = arrays[f"{outcome}.input"].astype(np.float32)
+    row[0].imshow(image, vmin=0, vmax=1)
+    lesions = arrays.get(f"{outcome}.lesions")
+    if lesions is not None and lesions.any():
+        row[0].contour(lesions, levels=[0.5], colors=LESION_COLOUR, linewidths=0.7)
+    bare(row[0])
+    draw_overlay(row[1], image, arrays[f"{outcome}.saliency"])
+    draw_overlay(row[2], image, arrays[f"{outcome}.gradcam"])
+    row[0].set_title(f"{letter}) {words(outcome)}", loc="left", fontsize=8, fontweight="bold")
+    row[0].set_xlabel(words("probability", value=words.decimal(case["probability"])), fontsize=7.5)
+    row[1].set_xlabel(words("saliency"), fontsize=7.5)
+    row[2].set_xlabel(words("gradcam"), fontsize=7.5)
+
+
+def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, str]) -> Figure:
+    """One row per outcome; an outcome that did not occur is said so."""
+    arrays, cases = study.saliency(model), study.cases(model)
+    figure, axes = pyplot.subplots(2, 3, figsize=(WIDTH, 4.5))
+    for row, letter, outcome in zip(axes, "ab", outcomes, strict=True):
+        if outcome in cases:
+            draw_case(list(row), arrays, cases[outcome], outcome, letter, words)
+            continue
+        row[0].set_title(f"{letter}) {words(outcome)}", loc="left", fontsize=8, fontweight="bold")
+        row[0].axis("off")
+        row[2].axis("off")
+        draw_absent(row[1], words, outcome)
+    return figure

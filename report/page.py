@@ -1,0 +1,33 @@
+"""What the cells of a page call: `page = open_page("sl")`, then figures, tables, sentences."""
+
+from report.drawing import Drawing, to_drawing
+from report.figures.registry import FIGURES
+from report.sentences import Sentences
+from report.study import Study, find_study
+from report.style import study_style
+from report.tables import TABLES, to_markdown
+from report.text import Text
+from report.words import Words
+
+
+class Page:
+    """One language's view of one study."""
+
+    def __init__(self, study: Study, words: Words):
+        self.study = study
+        self.words = words
+        self.say = Sentences(study, words)
+
+    def figure(self, identifier: str) -> Drawing:
+        """The figure with this id, drawn in the page's language."""
+        with study_style():
+            return to_drawing(FIGURES[identifier](self.study, self.words))
+
+    def table(self, identifier: str) -> Text:
+        """The table with this id, as Markdown."""
+        return to_markdown(TABLES[identifier](self.study, self.words))
+
+
+def open_page(language: str) -> Page:
+    """The page in `language` (`sl` or `en`) of the study that `report.study.find_study` finds."""
+    return Page(Study(find_study()), Words(language))

@@ -1,0 +1,51 @@
+"""Sentences that depend on results: a template per sentence and language, filled with stored numbers."""
+
+from collections.abc import Callable
+
+from report import source_study
+from report.study import Study
+from report.templating import environment
+from report.text import Text
+from report.words import Words
+
+
+class Sentences:
+    """`sentences.roc` is the sentence of `templates/sentences/<language>/roc.md.j2`, in one line of Markdown."""
+
+    def __init__(self, study: Study, words: Words):
+        self._context = {"s": study, "w": words, "source": source_study, **_helpers(study)}
+        self._words = words
+
+    def __getattr__(self, name: str) -> Text:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        template = environment(escape=False).get_template(f"sentences/{self._words.language}/{name}.md.j2")
+        return Text(" ".join(template.render(**self._context).split()))
+
+
+def _helpers(study: Study) -> dict[str, Callable]:
+    """Selections that several sentences need; they order and filter stored values and compute no result."""
+
+    def by_auc(models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -study.metrics(model)["auc"])
+
+    def disagreements(model: str) -> list:
+        """The coordinates at which loss and AUC would choose differently."""
+        return [phase for phase in study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
+
+    def separated(first: str, second: str) -> bool:
+        """Whether the 95 % intervals of two AUCs do not overlap."""
+        a, b = study.metrics(first), study.metrics(second)
+        return a["auc_low"] > b["auc_high"] or b["auc_low"] > a["auc_high"]
+
+    def below_half() -> int:
+        """How many of the compared models' validation thresholds lie below 0.5."""
+        return sum(row["threshold"] < 0.5 for model in study.compared
+                   for (_, chosen_on), row in study.thresholds(model).items() if chosen_on == "validation")
+
+    def fewest_missed(criterion: str) -> list[str]:
+        missed = {model: study.confusion(model)[criterion]["fn"] for model in study.compared}
+        return [model for model in study.compared if missed[model] == min(missed.values())]
+
+    return {"by_auc": by_auc, "disagreements": disagreements, "separated": separated, "below_half": below_half,
+            "fewest_missed": fewest_missed}

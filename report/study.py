@@ -1,0 +1,206 @@
+"""The only module that reads artifacts: everything a page shows comes through a `Study`."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import DamagedArtifact, MissingPath, UserError
+from pipeline.layout import MODELS, TUNED_MODELS, Layout
+from pipeline.records import read_csv, read_json, read_npz
+
+STUDY_VARIABLE = "COVID_CT_STUDY"
+ROOT = Path(__file__).parent.parent
+
+
+def find_study(wanted: Path | None = None) -> Path:
+    """The study to show: the one asked for, the one in the environment, or the newest whole one in artifacts/.
+
+    Raises UserError when there is none, MissingPath when the wanted one is absent.
+    """
+    named = wanted or (Path(os.environ[STUDY_VARIABLE]) if os.environ.get(STUDY_VARIABLE) else None)
+    if named:
+        if not named.is_dir():
+            raise MissingPath(named, "run 'python -m pipeline all' to make a study, or name another with --study DIR")
+        if not Layout(named).manifest.exists():
+            raise UserError(f"the study in {named} is unfinished; run 'python -m pipeline all --out {named}' to finish it")
+        return named
+    whole = sorted((ROOT / "artifacts").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not whole:
+        raise UserError("there is no finished study in artifacts/; run 'python -m pipeline all' first")
+    return whole[-1].parent
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tuning trial: its hyperparameters by name, and per epoch AUC and loss of the validation patients."""
+
+    values: dict[str, float]
+    epochs: np.ndarray
+    auc: np.ndarray
+    loss: np.ndarray
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One coordinate of a search: its trials in the order of `values`, what was chosen, what AUC would choose."""
+
+    coordinate: str
+    values: list[float]
+    trials: list[Trial]
+    chosen: float
+    chosen_by_auc: float
+
+
+class Study:
+    """A finished study, read lazily. Raises MissingArtifact and DamagedArtifact with what to do."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.layout = Layout(root)
+
+    @cached_property
+    def settings(self) -> dict:
+        return read_json(self.layout.settings, "all")
+
+    @cached_property
+    def provenance(self) -> dict:
+        return read_json(self.layout.provenance, "all")
+
+    @cached_property
+    def manifest(self) -> list[dict]:
+        return read_json(self.layout.manifest, "all")
+
+    @cached_property
+    def dataset(self) -> dict:
+        return read_json(self.layout.dataset, "data")
+
+    @cached_property
+    def pretraining(self) -> dict:
+        return read_json(self.layout.pretraining("settings.json"), "pretrain")
+
+    @cached_property
+    def comparison(self) -> dict:
+        return read_json(self.layout.comparison, "evaluate")
+
+    @property
+    def synthetic(self) -> bool:
+        return self.dataset["source"] == "synthetic"
+
+    @cached_property
+    def patients(self) -> list[dict[str, str]]:
+        return read_csv(self.layout.patients, "data")
+
+    def slices(self) -> np.ndarray:
+        """float16 (patient, slice, y, x), memory-mapped, in [0, 1]."""
+        return self._array(self.layout.slices)
+
+    def lesions(self) -> np.ndarray | None:
+        """uint8 (patient, slice, y, x), memory-mapped, 1 in lesions; None where not known."""
+        return self._array(self.layout.lesions) if self.dataset["lesion_masks"] else None
+
+    @staticmethod
+    def _array(path: Path) -> np.ndarray:
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise DamagedArtifact(path, "data") from None
+
+    @property
+    def best_dnn(self) -> str:
+        return self.comparison["best_dnn"]
+
+    @property
+    def best_cnn(self) -> str:
+        return self.comparison["best_cnn"]
+
+    @property
+    def compared(self) -> list[str]:
+        """The five compared models: the three ResNets, the best CNN, the best DNN."""
+        return self.comparison["compared"]
+
+    def phases(self, model: str) -> dict[str, Phase]:
+        """The three phases of a model's search, by coordinate (`lr`, `wd`, `mp`)."""
+        rows = read_csv(self.layout.tuning(model), "tune")
+        trials: dict[int, list[dict]] = {}
+        for row in rows:
+            trials.setdefault(int(row["trial"]), []).append(row)
+        summary = read_json(self.layout.tuning(model, "json"), "tune")
+        return {
+            phase["coordinate"]: Phase(
+                phase["coordinate"], phase["values"], [_trial(trials[number]) for number in phase["trials"]],
+                phase["chosen"], phase["chosen_by_auc"])
+            for phase in summary["phases"]
+        }
+
+    def chosen(self, model: str) -> dict[str, float]:
+        """The hyperparameters a model was finally trained with."""
+        return self.model(model)["hyperparameters"]
+
+    def model(self, model: str) -> dict:
+        return read_json(self.layout.model(model, "settings.json"), "train")
+
+    def history(self, model: str) -> dict[str, np.ndarray]:
+        """Columns of the final training by name, each float64 (epoch,)."""
+        return _columns(read_csv(self.layout.model(model, "history.csv"), "train"))
+
+    def metrics(self, model: str) -> dict:
+        return read_json(self.layout.evaluation(model, "metrics.json"), "evaluate")
+
+    def confusion(self, model: str) -> dict[str, dict]:
+        return read_json(self.layout.evaluation(model, "confusion.json"), "evaluate")
+
+    def thresholds(self, model: str) -> dict[tuple[str, str], dict[str, float]]:
+        """Rows of thresholds.csv by (criterion, set it was chosen on)."""
+        rows = read_csv(self.layout.evaluation(model, "thresholds.csv"), "evaluate")
+        return {
+            (row["criterion"], row["chosen_on"]): {k: _number(v) for k, v in row.items() if k not in ("criterion", "chosen_on")}
+            for row in rows
+        }
+
+    def roc(self, model: str, split: str = "test") -> dict[str, np.ndarray]:
+        """Columns fpr, tpr and threshold of a ROC curve, each float64 (point,)."""
+        rows = read_csv(self.layout.evaluation(model, "roc.csv"), "evaluate")
+        return _columns([{k: v for k, v in row.items() if k != "split"} for row in rows if row["split"] == split])
+
+    def filters(self, model: str) -> np.ndarray:
+        """First-layer filters, float32 (filter, channel, y, x)."""
+        return read_npz(self.layout.explanation(model, "filters.npz"), "explain")["first"]
+
+    def activations(self, model: str) -> dict[str, np.ndarray]:
+        return read_npz(self.layout.explanation(model, "activations.npz"), "explain")
+
+    def saliency(self, model: str) -> dict[str, np.ndarray]:
+        return read_npz(self.layout.explanation(model, "saliency.npz"), "explain")
+
+    def cases(self, model: str) -> dict[str, dict]:
+        """The explained cases by outcome (`tp`, `tn`, `fp`, `fn`); an outcome that did not occur is absent."""
+        stored = read_json(self.layout.explanation(model, "cases.json"), "explain")
+        return {case["outcome"]: case for case in stored["cases"]}
+
+    def localisation(self, model: str) -> dict | None:
+        return read_json(self.layout.explanation(model, "cases.json"), "explain")["localisation"]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return MODELS
+
+    @property
+    def tuned_models(self) -> tuple[str, ...]:
+        return TUNED_MODELS
+
+
+def _number(text: str) -> float:
+    return float(text) if text else float("nan")
+
+
+def _columns(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
+    return {name: np.array([_number(row[name]) for row in rows]) for name in rows[0]}
+
+
+def _trial(rows: list[dict[str, str]]) -> Trial:
+    columns = _columns([{k: row[k] for k in ("lr", "wd", "mp", "epoch", "val_auc", "val_loss")} for row in rows])
+    values = {name: float(columns[name][0]) for name in ("lr", "wd", "mp")}
+    return Trial(values, columns["epoch"], columns["val_auc"], columns["val_loss"])

@@ -1,0 +1,60 @@
+"""Colours and the context every figure is drawn in."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from report.words import Words
+
+STYLE_SHEET = Path(__file__).parent / "study.mplstyle"
+WIDTH = 6.3  # inches: the text width of the A4 page
+
+# One colour per model everywhere, from the palette of Okabe and Ito, safe for colour-blind readers.
+MODEL_COLOURS = {
+    "DNN1": "#E69F00", "DNN2": "#D55E00", "CNN1": "#009E73", "CNN2": "#56B4E9",
+    "ResNet18_nowig": "#555555", "ResNet18": "#0072B2", "ResNet18og": "#CC79A7",
+}
+MODEL_LINES = {
+    "DNN1": (0, (1, 1)), "DNN2": (0, (1, 1)), "CNN1": (0, (5, 1.5)), "CNN2": (0, (5, 1.5)),
+    "ResNet18_nowig": (0, (4, 1, 1, 1)), "ResNet18": "-", "ResNet18og": "-",
+}
+LESION_COLOUR = "#00A5CF"
+SEQUENTIAL = "cividis"  # for values of a hyperparameter and for heat maps; safe for colour-blind readers
+
+
+@contextlib.contextmanager
+def study_style() -> Iterator[None]:
+    """Apply the style sheet within the context and nothing outside it."""
+    with matplotlib.rc_context():
+        matplotlib.use("Agg")
+        matplotlib.style.use(STYLE_SHEET)
+        yield
+
+
+def shades(count: int) -> list:
+    """`count` colours from dark to light of the sequential map, all dark enough for a line on white."""
+    colours = matplotlib.colormaps[SEQUENTIAL]
+    return [colours(0.85 * index / max(count - 1, 1)) for index in range(count)]
+
+
+def localise(axes: Axes, words: Words, digits: int = 2, whole_x: bool = False) -> None:
+    """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs)."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, digits)))
+    if whole_x:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    else:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, digits)))
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks, frame and grid from axes that hold a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
