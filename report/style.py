@@ -1,6 +1,7 @@
 """Colours and the context every figure is drawn in."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,14 +42,23 @@ def shades(count: int) -> list:
     return [colours(0.85 * index / max(count - 1, 1)) for index in range(count)]
 
 
-def localise(axes: Axes, words: Words, digits: int = 2, whole_x: bool = False) -> None:
-    """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs)."""
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, digits)))
+def localise(axes: Axes, words: Words, whole_x: bool = False) -> None:
+    """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs).
+
+    Labels have as many digits as the span of the axis needs to tell its ticks apart.
+    """
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_ylim()))))
     if whole_x:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, digits)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_xlim()))))
+
+
+def _digits(limits: tuple[float, float]) -> int:
+    """Digits behind the comma for about five ticks between the limits."""
+    step = abs(limits[1] - limits[0]) / 5
+    return max(1, math.ceil(-math.log10(step))) if step > 0 else 2
 
 
 def bare(axes: Axes) -> None:

@@ -19,6 +19,7 @@ def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], qu
     axes.set_ylabel(words("auc" if quantity == "val_auc" else "loss"))
     if quantity == "val_auc":
         axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
+    axes.set_xlim(0.5, history["epoch"].max() + 0.5)
     localise(axes, words, whole_x=True)
     return axes
 

@@ -24,7 +24,7 @@ def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.0)
     axes.set_xlim(-0.5, len(SHOWN) - 0.5)
     axes.set_ylabel(words("value"))
-    localise(axes, words, digits=1)
+    localise(axes, words)
     axes.set_xticks(places, [words(name).replace(" ", "\n") for name in SHOWN], fontsize=7.5)
     axes.grid(axis="x", visible=False)
     axes.set_title(words("best_by", criterion=words(criterion)), loc="left", fontweight="bold")

@@ -35,7 +35,7 @@ def draw_roc(study: Study, words: Words) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel(words("fpr"))
     axes.set_ylabel(words("tpr"))
-    localise(axes, words, digits=1)
+    localise(axes, words)
     handles, _ = axes.get_legend_handles_labels()
     marks = [Line2D([], [], color="black", linestyle="none", marker="x", markersize=7, markeredgewidth=2,
                     label=words("best_by", criterion=words("f1"))),

@@ -20,7 +20,8 @@ def draw_curves(axes: Axes, phase: Phase, quantity: str, words: Words) -> Axes:
         axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
     axes.set_xlabel(words("epoch"))
     axes.set_ylabel(words(quantity))
-    localise(axes, words, digits=2 if quantity == "auc" or axes.get_ylim()[1] > 0.2 else 3, whole_x=True)
+    axes.set_xlim(0.5, max(trial.epochs.max() for trial in phase.trials) + 0.5)
+    localise(axes, words, whole_x=True)
     return axes
 
 

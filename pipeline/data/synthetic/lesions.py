@@ -24,11 +24,11 @@ class Lesions:
 
 
 def _depth(space: Space, lungs: np.ndarray) -> np.ndarray:
-    """Distance of each voxel to the edge of the lungs, float32 (z, y, x), mm, at a resolution of 128 pixels.
+    """Distance of each voxel to the edge of the lungs, float32 (z, y, x), mm, at a resolution of 64 pixels.
 
-    A finer distance would change nothing that shows and takes sixteen times as long at 512 pixels.
+    A finer distance would change little that shows and take much longer.
     """
-    stride = max(space.shape[1] // 128, 1)
+    stride = max(space.shape[1] // 64, 1)
     dz, dy, dx = space.spacing
     coarse = ndimage.distance_transform_edt(lungs[:, ::stride, ::stride], sampling=(dz, dy * stride, dx * stride))
     fine = coarse.astype(np.float32).repeat(stride, axis=1).repeat(stride, axis=2)

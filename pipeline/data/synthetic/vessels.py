@@ -40,24 +40,28 @@ def grow_tree(rng: np.random.Generator, start: np.ndarray, direction: np.ndarray
 
 
 def paint_tubes(opacity: np.ndarray, space: Space, points: np.ndarray) -> None:
-    """Raise `opacity` (float32 (z, y, x), in [0, 1], changed in place) to the coverage of tubes along `points`."""
+    """Raise `opacity` (float32 (z, y, x), in [0, 1], changed in place) to the coverage of tubes along `points`.
+
+    Each point (z, y, x, radius in mm) covers its slice with a Gaussian of the tube's radius, but never of less
+    than half a pixel; a tube thinner than a pixel covers it only in part.
+    """
     dz, dy, dx = space.spacing
-    _, rows, columns = space.shape
-    index = (points[:, :3] - [0, space.y.min(), space.x.min()]) / [dz, dy, dx]
-    for (layer, row, column), radius in zip(index, points[:, 3], strict=True):
-        layer = int(layer)
-        sigma = max(radius / dy, 0.45)
-        reach = int(np.ceil(2 * sigma))
-        top, left = int(round(row)) - reach, int(round(column)) - reach
-        if not (0 <= layer < len(opacity) and top >= 0 and left >= 0
-                and top + 2 * reach < rows and left + 2 * reach < columns):
-            continue
-        span = np.arange(2 * reach + 1)
-        profile_y = np.exp(-(((top + span - row) / sigma) ** 2))
-        profile_x = np.exp(-(((left + span - column) / sigma) ** 2))
-        coverage = min(radius / dy, 1.0) * profile_y[:, None] * profile_x[None, :]
-        patch = opacity[layer, top : top + len(span), left : left + len(span)]
-        np.maximum(patch, coverage, out=patch)
+    depth, rows, columns = space.shape
+    row, column = (points[:, 1] - space.y.min()) / dy, (points[:, 2] - space.x.min()) / dx
+    sigma = np.maximum(points[:, 3] / dy, 0.45)
+    reach = int(np.ceil(2 * sigma.max()))
+    layer = (points[:, 0] / dz).astype(int)
+    top, left = (np.rint(value).astype(int) - reach for value in (row, column))
+    span = np.arange(2 * reach + 1)
+    inside = ((layer >= 0) & (layer < depth) & (top >= 0) & (left >= 0)
+              & (top + len(span) <= rows) & (left + len(span) <= columns))
+    layer, top, left, row, column, sigma = (value[inside, None] for value in (layer, top, left, row, column, sigma))
+    profile_y = np.exp(-(((top + span - row) / sigma) ** 2))
+    profile_x = np.exp(-(((left + span - column) / sigma) ** 2))
+    coverage = np.minimum(points[inside, 3] / dy, 1.0)[:, None, None] * profile_y[:, :, None] * profile_x[:, None, :]
+    index = (layer[:, :, None] * rows + (top + span)[:, :, None]) * columns + (left + span)[:, None, :]
+    seen = coverage > 0.01
+    np.maximum.at(opacity.reshape(-1), index[seen], coverage[seen].astype(np.float32))
 
 
 def paint_vessels_and_airways(volume: np.ndarray, space: Space, rng: np.random.Generator) -> None:

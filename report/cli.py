@@ -1,0 +1,66 @@
+"""The command line of the report."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import UnknownName, UserError
+from report.study import ROOT, STUDY_VARIABLE, find_study
+
+RENDERERS = ("auto", "quarto", "embedded")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        print(f"{self.prog}: {message}; see '{self.prog} --help'", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render the report; 0 on success, 2 for a user's mistake."""
+    parser = _Parser(prog="python -m report", description="Renders a finished study as a site and PDFs in both languages.")
+    parser.add_argument("--study", metavar="DIR", type=Path, help="study folder (default: the newest finished one in artifacts/)")
+    parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where the site goes (default _site)")
+    parser.add_argument("--renderer", default="auto", help="auto, quarto or embedded (auto: Quarto where it is installed)")
+    parser.add_argument("--quiet", action="store_true", help="print errors alone")
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    try:
+        study = find_study(options.study)
+        renderer = choose_renderer(options.renderer)
+        _render(renderer, study, options.site)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if not options.quiet:
+        print(f"report: {study} rendered by the renderer '{renderer}' in {time.monotonic() - start:.1f} s")
+        print(f"open {options.site / 'index.html'}")
+    return 0
+
+
+def choose_renderer(wanted: str) -> str:
+    """`quarto` or `embedded`. Raises UnknownName, or UserError where Quarto is wanted and absent."""
+    if wanted not in RENDERERS:
+        raise UnknownName("renderer", wanted, RENDERERS)
+    present = shutil.which("quarto") is not None
+    if wanted == "quarto" and not present:
+        raise UserError("--renderer quarto: no quarto is on PATH; install Quarto 1.6 or newer, or use --renderer embedded")
+    return wanted if wanted != "auto" else ("quarto" if present else "embedded")
+
+
+def _render(renderer: str, study: Path, site: Path) -> None:
+    if renderer == "embedded":
+        from report.embedded.site import render_site
+
+        render_site(study, site)
+        return
+    environment = {**os.environ, STUDY_VARIABLE: str(study.resolve())}
+    done = subprocess.run(["quarto", "render", "--output-dir", str(site.resolve())] if site != Path("_site") else ["quarto", "render"],
+                          cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        raise UserError("quarto render failed, see its message above; python -m report --renderer embedded renders without Quarto")

@@ -1,0 +1,31 @@
+"""Writes a page as HTML."""
+
+from pathlib import Path
+
+from report.embedded.crossref import Numbers
+from report.embedded.pandoc import write_tree
+from report.embedded.shape import shape
+from report.study import ROOT
+from report.templating import environment
+
+BIBLIOGRAPHY = ROOT / "report" / "references.bib"
+
+
+def citation_options(language: str) -> tuple[str, ...]:
+    """What Pandoc needs to set citations and their list in this language."""
+    return ("--citeproc", "--bibliography", str(BIBLIOGRAPHY), "--metadata", f"lang={language}", "--metadata", "link-citations=true")
+
+
+def write_html(tree: dict, numbers: Numbers, metadata: dict, navigation: dict, target: Path) -> None:
+    """Write `target` from the tree of a page; `navigation` holds what `templates/page/page.html.j2` asks for."""
+    language = metadata.get("lang", "sl")
+    options = ["--to", "html5", "--mathml", "--wrap", "none", *citation_options(language)]
+    if metadata.get("number-sections"):
+        options.append("--number-sections")
+    body = write_tree(shape(tree, numbers, "html"), *options).replace(".qmd", ".html")
+    page = environment(escape=True).get_template("page/page.html.j2").render(
+        language=language, title=metadata["title"], subtitle=metadata.get("subtitle", ""),
+        description=metadata.get("description", metadata.get("subtitle", "")),
+        headings=[heading for heading in numbers.headings if heading[0] <= 2], body=body, **navigation)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
