@@ -1,0 +1,47 @@
+"""Shows what the preparation does to one scan: `python -m pipeline.data.preview SCAN OUT.png`.
+
+Writes the middle slice three times side by side: windowed, with the lung mask in colour, and as the networks see it.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.lungs import segment_lungs
+from pipeline.data.reading import read_scan
+from pipeline.data.window import apply_window
+from pipeline.errors import UserError
+
+WINDOW = (-1000.0, 400.0)
+MASK_COLOUR = np.array([0.0, 0.65, 0.81])
+
+
+def preview(scan_path: Path) -> np.ndarray:
+    """The three pictures as one: uint8 (y, 3 x, colour)."""
+    scan = read_scan(scan_path)
+    middle = len(scan.volume) // 2
+    plane = scan.volume[middle : middle + 1]
+    lungs = segment_lungs(plane, scan.spacing)[0]
+    grey = apply_window(plane[0], *WINDOW)[..., None].repeat(3, axis=2)
+    coloured = np.where(lungs[..., None], 0.6 * grey + 0.4 * MASK_COLOUR, grey)
+    return (np.hstack([grey, coloured, grey * lungs[..., None]]) * 255).round().astype(np.uint8)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the preview; 0 on success, 2 for a user's mistake."""
+    from PIL import Image
+
+    if len(arguments) != 2:
+        print("usage: python -m pipeline.data.preview SCAN OUT.png", file=sys.stderr)
+        return 2
+    try:
+        Image.fromarray(preview(Path(arguments[0]))).save(arguments[1])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

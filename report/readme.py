@@ -1,0 +1,134 @@
+"""Writes README.md from its template, a measured study and the docstrings: `python -m report.readme [--study DIR ...]`.
+
+With `--study` it first takes that study's numbers into docs/measured/<profile>.json, the ROC figure into docs/roc.svg, and
+the measured line into the profile's header. Without it, it only writes README.md again. A test compares README.md with
+what this module would write.
+"""
+
+import argparse
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from report.figures.roc import draw_roc
+from report.drawing import to_drawing
+from report.study import ROOT, Study
+from report.style import study_style
+from report.templating import environment
+from report.words import Words
+
+MEASURED = ROOT / "docs" / "measured"
+
+# What cannot say itself what it is: files without a docstring, and folders shown as one line.
+COMMENTS = {
+    ".ci/run": "what CI runs in a fresh clone",
+    ".gitignore": "what git leaves alone",
+    "CHANGELOG.md": "what changed, by version",
+    "CITATION.cff": "how to cite the study",
+    "CONTRIBUTING.md": "the rules of the code, and the commands of a developer",
+    "LICENSE": "MIT",
+    "Makefile": "`make study`, `make test`, `make report`",
+    "README.md": "this page, written by report/readme.py",
+    "_quarto.yml": "the Quarto project: pages, formats, themes",
+    "data/README.md": "the data contract, how to bring one's own data",
+    "docs/lung-mask.png": "the lung mask over a real slice",
+    "docs/measured/": "numbers of measured runs that this page shows",
+    "docs/roc.svg": "the picture at the top of this page",
+    "index.qmd": "the bilingual landing page",
+    "pipeline/profiles/": "settings files: tiny, quick, paper",
+    "pyproject.toml": "packages, dependencies, test and lint settings",
+    "report/dark.scss": "colours of the dark theme in Quarto",
+    "report/light.scss": "colours of the light theme in Quarto",
+    "report/en/": "the English page and its chapters",
+    "report/sl/": "the Slovenian page and its chapters",
+    "report/references.bib": "bibliography of both pages",
+    "report/study.mplstyle": "the one style sheet of all figures",
+    "templates/page/": "layout of the HTML page and of the PDF",
+    "templates/readme.md.j2": "the text of this page",
+    "templates/sentences/": "result-dependent sentences, a file per sentence and language",
+    "templates/tables/": "layout of the tables",
+    "templates/words.toml": "the catalogue of words in both languages",
+    "tests/data/": "a real CT slice to test reading with",
+}
+
+
+def tracked_files() -> list[str]:
+    """Files of the project, as git knows them or would add them."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(line for line in set(listed.stdout.splitlines()) if (ROOT / line).exists())
+
+
+def comment_of(name: str) -> tuple[str, str]:
+    """The line of the tree a file belongs to, and its comment: a file, or the folder that stands for it."""
+    for key, comment in COMMENTS.items():
+        if name == key or (key.endswith("/") and name.startswith(key)):
+            return key, comment
+    if not name.endswith(".py"):
+        raise KeyError(f"{name} has no comment; add one to COMMENTS in report/readme.py")
+    docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+    return name, re.split(r"[.:;](?:\s|$)", docstring.splitlines()[0])[0]
+
+
+def file_tree() -> str:
+    """The tree of files, one comment each; package files are left out."""
+    lines: dict[str, str] = dict(comment_of(name) for name in tracked_files() if not name.endswith("__init__.py"))
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{name:{width}}{comment}" for name, comment in lines.items())
+
+
+def measure(root: Path, wall: float, memory: float) -> dict:
+    """What README shows of a study; wall: seconds of the whole command, memory: peak of all processes, MB."""
+    study = Study(root)
+    keys = ("date", "commit", "device", "cores", "seconds", "profile")
+    models = {
+        model: {name: study.metrics(model)[name] for name in ("auc", "auc_low", "auc_high", "brier")} for model in study.models
+    }
+    return {**{key: study.provenance[key] for key in keys}, "bf16": study.provenance["backend"]["bf16"], "wall": wall, "memory": memory,
+            "weights": study.pretraining["kind"], "models": models, "baselines": study.comparison["baselines"],
+            "patients": study.dataset["patients"], "image_size": study.dataset["image_size"]}
+
+
+def header_line(measured: dict) -> str:
+    """The measured line of a profile's header."""
+    words = Words("en")
+    aucs = [values["auc"] for values in measured["models"].values()]
+    scores = f"; test AUC {words.decimal(min(aucs), 2)} to {words.decimal(max(aucs), 2)}" if measured["profile"] != "tiny" else ""
+    return (f"# Measured: {words.duration(measured['wall'])} with report, {measured['memory'] / 1000:.1f} GB, on {measured['device']}, "
+            f"{words.count(measured['cores'], 'cores_noun')}, {'bf16' if measured['bf16'] else 'fp32'}{scores}")
+
+
+def render_readme() -> str:
+    """The text of README.md."""
+    measured = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(MEASURED.glob("*.json"))}
+    return environment(escape=False).get_template("readme.md.j2").render(measured=measured, w=Words("en"), tree=file_tree()) + "\n"
+
+
+def _take(root: Path, wall: float, memory: float) -> None:
+    measured = measure(root, wall, memory)
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    (MEASURED / f"{measured['profile']}.json").write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    profile = ROOT / "pipeline" / "profiles" / f"{measured['profile']}.toml"
+    text = profile.read_text(encoding="utf-8")
+    profile.write_text(re.sub(r"^# (Measured:.*|HEADER)$", lambda _: header_line(measured), text, count=1, flags=re.M), encoding="utf-8")
+    if measured["profile"] != "tiny":
+        with study_style():
+            (ROOT / "docs" / "roc.svg").write_text(to_drawing(draw_roc(Study(root), Words("en"))).svg, encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m report.readme", description=__doc__.splitlines()[0])
+    parser.add_argument("--study", type=Path, help="a finished study to take the numbers from")
+    parser.add_argument("--wall", type=float, default=0.0, help="seconds the whole command took")
+    parser.add_argument("--memory", type=float, default=0.0, help="peak memory of all its processes together, MB")
+    options = parser.parse_args(arguments)
+    if options.study:
+        _take(options.study, options.wall, options.memory)
+    (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The embedded renderer: what it knows, and the clear line at what it does not."""
+
+import pytest
+
+from pipeline.errors import MissingPath
+from report.embedded.assemble import svg_width
+from report.embedded.crossref import resolve
+from report.embedded.html import write_html
+from report.embedded.pandoc import parse_markdown
+from report.embedded.source import Cell, read_page
+from report.errors import BrokenReference, UnknownConstruct
+
+
+def page_of(tmp_path, text: str):
+    (tmp_path / "page.qmd").write_text(text, encoding="utf-8")
+    return read_page(tmp_path / "page.qmd")
+
+
+def test_front_matter_includes_cells_and_inline_code(tmp_path):
+    (tmp_path / "_part.qmd").write_text("part `{python} b.c`\n")
+    page = page_of(tmp_path, '---\ntitle: "T"\n---\none\n\n{{< include _part.qmd >}}\n\n```{python}\n#| label: fig-x\nx = 1\n```\n')
+    assert page.metadata["title"] == "T"
+    cell = next(part for part in page.parts if isinstance(part, Cell))
+    assert (cell.options, cell.code, cell.line) == ({"label": "fig-x"}, "x = 1", 8)
+    assert page.inline_expressions() == ["b.c"]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a\n\n{{< video x.mp4 >}}", r"page.qmd:3: .* the shortcode"),
+    ("```{r}\n1\n```", r"page.qmd:1: .* cells in r"),
+    ("```{python}\n#| layout-ncol: 2\n1\n```", r"page.qmd:1: .* the cell option 'layout-ncol'"),
+    ("::: {.panel-tabset}\n:::", r"page.qmd:1: .* the div class 'panel-tabset'"),
+    ("```{python}\n1", r"page.qmd:1: .* a cell without an end"),
+])
+def test_an_unknown_construct_is_named_with_file_and_line(tmp_path, text, message):
+    with pytest.raises(UnknownConstruct, match=message):
+        page_of(tmp_path, text)
+
+
+def test_a_missing_include_is_named(tmp_path):
+    with pytest.raises(MissingPath, match="_gone.qmd"):
+        page_of(tmp_path, "{{< include _gone.qmd >}}")
+
+
+TEXT = """
+# One {#sec-one}
+
+See @fig-b, [-@fig-a], @eq-e, @tbl-t and [-@sec-two].
+
+::: {#fig-a .cell-figure alt="&quot;A&quot;" width="100"}
+First.
+:::
+
+::: {#fig-b .cell-figure alt="B" width="50"}
+Second.
+:::
+
+$$
+x
+$$ {#eq-e}
+
+::: {#tbl-t .cell-table}
+Caption.
+
+| a | b |
+|:--|--:|
+| 1 | 2 |
+:::
+
+## Two {#sec-two}
+"""
+
+
+def test_numbers_and_references(tmp_path):
+    tree = parse_markdown(TEXT)
+    numbers = resolve(tree, "sl", "page")
+    assert numbers.number == {"sec-one": "1", "sec-two": "1.1", "fig-a": "1", "fig-b": "2", "eq-e": "1", "tbl-t": "1"}
+    navigation = {"root": "", "contents_title": "", "pdf": "", "other": ""}
+    write_html(tree, numbers, {"title": "T", "lang": "sl"}, navigation, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for label, shown in (("fig-b", "Slika\u00a02"), ("fig-a", "1"), ("eq-e", "Enačba\u00a01"), ("tbl-t", "Tabela\u00a01"), ("sec-two", "1.1")):
+        assert f'<a href="#{label}" class="quarto-xref">{shown}</a>' in page
+        assert f'id="{label}"' in page
+    assert "Slika\u00a02: Second." in page and "Tabela\u00a01: Caption." in page
+    assert 'alt="&quot;A&quot;"' in page
+
+
+def test_a_reference_to_nothing_is_refused():
+    with pytest.raises(BrokenReference, match="@fig-gone refers to nothing"):
+        resolve(parse_markdown("See @fig-gone."), "en", "page")
+
+
+def test_the_width_of_a_figure_comes_from_its_file():
+    assert svg_width('<?xml version="1.0"?><svg height="10pt" width="226.8pt">') == 226.8

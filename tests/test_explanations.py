@@ -1,0 +1,64 @@
+"""Attributions of networks that can be computed by hand, and the choice of cases."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
+from pipeline.explanations.cases import choose_cases, outcome_of
+
+
+def linear_network(weights: np.ndarray) -> nn.Module:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(weights.size, 1))
+    network[1].weight.data = torch.tensor(weights, dtype=torch.float32).reshape(1, -1)
+    return network
+
+
+def test_saliency_of_a_linear_network_is_the_magnitude_of_its_weights(rng):
+    weights = np.array([[1.0, -2.0], [0.0, 3.0]])
+    images = torch.tensor(rng.random((2, 1, 2, 2)), dtype=torch.float32)
+    for result in saliency(linear_network(weights), images):
+        np.testing.assert_allclose(result, np.abs(weights))
+
+
+class OneConvolution(nn.Module):
+    """relu(2 x) summed over pixels, minus relu(-x) summed: two channels whose gradients are 1 and -1."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU())
+        self.layer[0].weight.data = torch.tensor([2.0, -1.0]).reshape(2, 1, 1, 1)
+
+    def forward(self, images):
+        maps = self.layer(images)
+        return (maps[:, 0] - maps[:, 1]).sum(dim=(1, 2))[:, None]
+
+
+def test_grad_cam_by_hand():
+    image = torch.tensor([[1.0, -3.0], [0.5, 0.0]]).reshape(1, 1, 2, 2)
+    network = OneConvolution()
+    # maps: 2 x where x > 0, and -x where x < 0; weights: mean gradients 1 and -1; then ReLU.
+    np.testing.assert_allclose(grad_cam(network, network.layer, image)[0], [[2.0, 0.0], [1.0, 0.0]])
+
+
+def test_relevance_in_lesions_and_pointing_by_hand():
+    attribution, lesions = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0, 0], [1, 0]])
+    assert relevance_in_lesions(attribution, lesions) == pytest.approx(0.3)
+    assert not points_at_lesion(attribution, lesions)
+    assert points_at_lesion(attribution, 1 - lesions)
+    assert relevance_in_lesions(np.zeros((2, 2)), lesions) is None
+
+
+def test_outcomes():
+    assert [outcome_of(y, called) for y, called in ((1, True), (0, False), (0, True), (1, False))] == ["tp", "tn", "fp", "fn"]
+
+
+def test_the_most_confident_case_of_each_outcome_and_its_loudest_slice():
+    labels = np.array([1, 1, 0, 0, 0])
+    scores = np.array([[0.6, 0.8], [0.9, 0.8], [0.2, 0.1], [0.3, 0.4], [0.7, 0.9]])
+    cases = {case.outcome: case for case in choose_cases(labels, scores, 0.5)}
+    assert set(cases) == {"tp", "tn", "fp"}  # nothing severe was missed
+    assert (cases["tp"].position, cases["tp"].slice) == (1, 0)
+    assert (cases["tn"].position, cases["tn"].slice) == (2, 1)
+    assert (cases["fp"].position, cases["fp"].slice) == (4, 1)

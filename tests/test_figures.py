@@ -1,0 +1,96 @@
+"""Figures read back: labels, limits, marks and numbers, never pixels."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+from report.figures.confusion import draw_matrix
+from report.figures.filters import filter_sheet
+from report.figures.registry import FIGURES
+from report.figures.roc import draw_roc_curve
+from report.style import MODEL_COLOURS, localise, study_style
+from report.words import Words
+
+SL, EN = Words("sl"), Words("en")
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with study_style():
+        yield
+
+
+def texts(figure) -> str:
+    figure.canvas.draw()
+    return " ".join(text.get_text() for text in figure.findobj(pyplot.Text))
+
+
+@pytest.mark.parametrize("identifier", FIGURES)
+@pytest.mark.parametrize("words", [SL, EN], ids=["sl", "en"])
+def test_every_figure_draws_and_holds_something(study, identifier, words):
+    figure = FIGURES[identifier](study, words)
+    assert figure.get_size_inches()[0] <= 6.3
+    drawn = [axes for axes in figure.axes if axes.has_data() or axes.texts]
+    assert drawn
+    shown = texts(figure)
+    assert "nan" not in shown.lower().split()
+
+
+def test_the_roc_figure_names_its_axes_and_marks_both_thresholds(study):
+    figure = FIGURES["fig-roc"](study, EN)
+    axes = figure.axes[0]
+    assert axes.get_xlabel().startswith("False positive rate") and axes.get_ylabel().startswith("True positive rate")
+    assert axes.get_aspect() == 1
+    shown = texts(figure)
+    assert all(model in shown for model in study.compared)
+    assert sum(line.get_marker() == "x" for line in axes.lines) == 5
+    assert sum(line.get_marker() == "o" for line in axes.lines) == 5
+
+
+def test_a_roc_curve_draws_the_stored_points(study):
+    _, axes = pyplot.subplots()
+    model = study.compared[0]
+    draw_roc_curve(axes, study, SL, model)
+    curve = study.roc(model)
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), curve["fpr"])
+    assert axes.lines[0].get_color() == MODEL_COLOURS[model]
+    point = study.thresholds(model)["f1", "validation"]
+    assert (axes.lines[1].get_xdata()[0], axes.lines[1].get_ydata()[0]) == (point["test_fpr"], point["test_tpr"])
+
+
+def test_a_confusion_matrix_shows_its_counts_and_threshold():
+    _, axes = pyplot.subplots()
+    draw_matrix(axes, {"tn": 20, "fp": 3, "fn": 4, "tp": 19, "threshold": 0.4567}, SL)
+    assert [text.get_text() for text in axes.texts] == ["20", "3", "4", "19"]
+    assert axes.get_xlabel() == "prag = 0,457"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["blaga", "resna"]
+
+
+def test_tick_labels_follow_the_language():
+    figure, axes = pyplot.subplots()
+    axes.plot([0, 1], [0.25, 0.75])
+    localise(axes, SL)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert any("," in label for label in labels) and not any("." in label for label in labels)
+
+
+def test_every_model_has_one_colour_of_its_own(study):
+    assert set(MODEL_COLOURS) == set(study.models)
+    assert len(set(MODEL_COLOURS.values())) == 7
+
+
+def test_the_legend_names_the_chosen_value(study):
+    shown = texts(FIGURES["fig-lr-dnn"](study, SL))
+    assert "(izbrano)" in shown and "stopnja učenja" in shown and "Funkcija izgube" in shown
+
+
+def test_a_missing_outcome_is_said_in_the_figure(study, monkeypatch):
+    monkeypatch.setattr(study, "cases", lambda model: {})
+    shown = texts(FIGURES["fig-sal-resnetog-wrong"](study, EN))
+    assert "No FN in this run" in shown and "No FP in this run" in shown
+
+
+def test_filters_are_scaled_each_to_its_own_magnitude():
+    sheet = filter_sheet(np.array([[[1.0, -2.0]], [[0.1, 0.05]]]), columns=2)
+    np.testing.assert_allclose(sheet, [[0.5, -1.0, np.nan, 1.0, 0.5]])

@@ -1,0 +1,97 @@
+"""A user's mistakes on the command line: status 2, one line that says what to do, nothing made or lost."""
+
+import numpy as np
+import pytest
+
+from pipeline.cli import main
+from report.cli import main as report_main
+
+
+def refused(capsys, *words: str) -> str:
+    """Run the command, expect status 2 and a single line on standard error; return that line."""
+    try:
+        status = main([*words, "--quiet"])
+    except SystemExit as stop:
+        status = stop.code
+    error = capsys.readouterr().err.strip()
+    assert status == 2, error
+    assert len(error.splitlines()) == 1, error
+    return error
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["everything"], "unknown stage 'everything'; choose one of: all, data"),
+    (["all", "--profile", "huge"], "unknown profile 'huge'; choose one of"),
+    (["all", "--device", "tpu"], "unknown device 'tpu'"),
+    (["all", "--set", "image_sise=200"], "unknown setting 'image_sise'; choose one of: image_size"),
+    (["all", "--set", "CNN9.lr=1e-3"], "unknown model 'CNN9'; choose one of: DNN1"),
+    (["all", "--set", "image_size=64"], "give 128 or more"),
+    (["all", "--set", "image_size=big"], "give a whole number"),
+    (["all", "--set", "mp=0"], "the multiplier of the learning rate lies above 0"),
+    (["all", "--set", "CNN1.mp=0.9,1.5"], "setting CNN1.mp=1.5 is not possible"),
+    (["all", "--set", "lr=-1"], "a learning rate lies above 0"),
+    (["all", "--set", "split=0.5,0.5"], "three positive fractions"),
+    (["all", "--set", "seed"], "write it as key=value"),
+    (["all", "--set", "fast=perhaps"], "give true or false"),
+    (["all", "--set", "weights=magic"], "unknown weights 'magic'"),
+    (["all", "--set", "source=cloud"], "unknown source 'cloud'"),
+    (["all", "--set", "source=volumes"], "add --set source_path=PATH"),
+    (["all", "--set", "batch_size=1"], "at least 2 images"),
+    (["all", "--nonsense"], "unrecognized arguments: --nonsense"),
+])
+def test_bad_settings(capsys, words, message):
+    assert message in refused(capsys, *words)
+
+
+def test_cuda_without_a_device(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "use --device cpu" in refused(capsys, "all", "--device", "cuda")
+
+
+def test_missing_data_path(capsys, tmp_path):
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert "nowhere.csv does not exist" in refused(capsys, *words, "--set", "source=volumes", "source_path=nowhere.csv")
+    assert "nowhere does not exist" in refused(capsys, *words, "--set", "source=slices", "source_path=nowhere")
+    assert "nowhere does not exist" in refused(capsys, *words, "--set", "source=stoic", "source_path=nowhere")
+
+
+def test_too_few_patients_and_a_missing_class(capsys, tmp_path, rng):
+    names = [f"p{index:02}" for index in range(12)]
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", rng.random((10, 8, 8)))
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "source=slices",
+             f"source_path={tmp_path}", "fast=false"]
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},0\n" for name in names[:5]))
+    assert "the data hold 5 patients; bring at least 10" in refused(capsys, *words)
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},0\n" for name in names))
+    assert "no patient with label 1" in refused(capsys, *words)
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},{i % 2}\n" for i, name in enumerate(names)))
+    assert "batch_size=50" in refused(capsys, *words, "batch_size=50")
+    assert not list((tmp_path / "out").rglob("*.npy"))
+
+
+def test_a_study_folder_that_is_a_file(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert "is a file; name a folder" in refused(capsys, "data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--study", "nowhere"], "nowhere does not exist"),
+    (["--renderer", "latex"], "unknown renderer 'latex'"),
+])
+def test_mistakes_of_the_report(capsys, tmp_path, tiny, words, message):
+    study = [] if "--study" in words else ["--study", str(tiny / "study")]
+    assert report_main([*words, *study, "--site", str(tmp_path / "site")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and len(error.splitlines()) == 1
+
+
+def test_an_unfinished_study_and_a_foreign_site_folder(capsys, tmp_path, tiny):
+    (tmp_path / "half").mkdir()
+    assert report_main(["--study", str(tmp_path / "half")]) == 2
+    assert "is unfinished; run 'python -m pipeline all" in capsys.readouterr().err
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thesis.txt").write_text("keep me")
+    assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--renderer", "embedded"]) == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert (tmp_path / "site" / "thesis.txt").read_text() == "keep me"

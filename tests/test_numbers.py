@@ -1,0 +1,49 @@
+"""Numbers, counts and dates in both languages."""
+
+import doctest
+import tomllib
+
+import pytest
+
+import pipeline.engine
+import report.numbers as numbers
+from report.words import CATALOGUE, Words
+
+
+def test_examples_in_docstrings():
+    for module in (numbers, pipeline.engine):
+        assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(("value", "sl", "en"), [(0.8166, "0,817", "0.817"), (-0.25, "−0,250", "−0.250"), (None, "–", "–"), (float("nan"), "–", "–")])
+def test_decimal(value, sl, en):
+    assert numbers.decimal(value, 3, "sl") == sl
+    assert numbers.decimal(value, 3, "en") == en
+
+
+@pytest.mark.parametrize(("value", "sl"), [(0.0, "0"), (1.0, "1"), (0.95, "0,95"), (1e-3, "10⁻³"), (5e-4, "5 · 10⁻⁴"), (1e-2, "10⁻²"), (2.5e-5, "2,5 · 10⁻⁵")])
+def test_scientific(value, sl):
+    assert numbers.scientific(value, "sl") == sl
+
+
+@pytest.mark.parametrize(("count", "sl"), [(1, "1 bolnik"), (2, "2 bolnika"), (4, "4 bolniki"), (5, "5 bolnikov"), (101, "101 bolnik"), (240, "240 bolnikov")])
+def test_slovenian_counts(count, sl):
+    assert Words("sl").count(count, "patients_noun") == sl
+
+
+def test_dates_and_durations():
+    assert numbers.date("2026-11-22T10:00:00+01:00", "sl") == "22. novembra 2026"
+    assert numbers.date("2026-11-22T10:00:00+01:00", "en") == "22 November 2026"
+    assert [numbers.duration(s, "sl") for s in (4.25, 48, 432, 7500)] == ["4,2 s", "48 s", "7 min 12 s", "2 h 5 min"]
+
+
+def test_lists():
+    assert Words("sl").list(["a", "b", "c"]) == "a, b in c"
+    assert Words("en").list(["a"]) == "a"
+
+
+def test_every_word_is_there_in_both_languages_with_the_same_places():
+    for key, texts in tomllib.loads(CATALOGUE.read_text(encoding="utf-8")).items():
+        assert set(texts) == {"sl", "en"} and all(texts.values()), key
+        assert texts["sl"].count("{") == texts["en"].count("{"), key
+        assert (texts["sl"].count("|"), texts["en"].count("|")) in ((0, 0), (3, 1)), key

@@ -1,0 +1,86 @@
+"""The two languages as equals: same labels, references, inline values, templates; every id of the design."""
+
+import re
+
+import pytest
+
+from report.embedded.source import Cell, read_page
+from report.figures.registry import FIGURES
+from report.tables import TABLES
+from tests.conftest import ROOT
+
+FIGURE_IDS = """fig-lr-dnn fig-wd-dnn fig-mp-dnn fig-lr-cnn fig-wd-cnn fig-mp-cnn fig-best-auc fig-tuning-nowig
+fig-tuning-resnet fig-resnets fig-roc fig-confusion fig-metrics fig-filters-resnet fig-filters-cnn fig-act-resnet
+fig-act-resnetog fig-act-cnn fig-io-resnetog fig-io-cnn fig-sal-resnetog-right fig-sal-resnetog-wrong fig-sal-cnn-right
+fig-sal-cnn-wrong""".split()
+OTHER_IDS = "eq-f1 eq-gmean tbl-thresholds tbl-hyperparameters".split()
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {language: read_page(ROOT / "report" / language / "index.qmd") for language in ("sl", "en")}
+
+
+def text_of(page) -> str:
+    return "\n".join(part for part in page.parts if isinstance(part, str))
+
+
+def labels_of(page) -> list[str]:
+    found = []
+    for part in page.parts:
+        found += [part.options["label"]] if isinstance(part, Cell) and part.options else []
+        found += re.findall(r"\{#([\w-]+)", part) if isinstance(part, str) else []
+    return found
+
+
+def test_both_pages_have_the_same_labels_in_the_same_order(pages):
+    assert labels_of(pages["sl"]) == labels_of(pages["en"])
+
+
+def test_both_pages_refer_to_the_same_things_in_the_same_order(pages):
+    references = {language: re.findall(r"@((?:fig|tbl|eq|sec)-[\w-]+)", text_of(page)) for language, page in pages.items()}
+    assert references["sl"] == references["en"]
+
+
+def test_both_pages_cite_the_same_sources(pages):
+    cited = {language: re.findall(r"@([a-z]+\d{4})", text_of(page)) for language, page in pages.items()}
+    assert cited["sl"] == cited["en"] and cited["sl"]
+    known = re.findall(r"^@\w+\{(\w+),", (ROOT / "report" / "references.bib").read_text(encoding="utf-8"), re.M)
+    assert set(cited["sl"]) <= set(known)
+
+
+def test_both_pages_show_the_same_inline_values(pages):
+    assert pages["sl"].inline_expressions() == pages["en"].inline_expressions()
+
+
+def test_every_id_of_the_design_is_on_the_page(pages):
+    assert set(FIGURE_IDS + OTHER_IDS) <= set(labels_of(pages["en"]))
+
+
+def test_every_figure_and_table_has_caption_and_alt_text_and_is_known(pages):
+    for page in pages.values():
+        for cell in (part for part in page.parts if isinstance(part, Cell) and part.options):
+            label = cell.options["label"]
+            assert f'("{label}")' in cell.code
+            assert label in (FIGURES if label.startswith("fig-") else TABLES)
+            assert len(cell.options.get("fig-cap", cell.options.get("tbl-cap"))) > 15
+            assert label.startswith("tbl-") or len(cell.options["fig-alt"]) > 30
+
+
+def test_every_figure_and_table_is_referred_to(pages):
+    for page in pages.values():
+        referred = set(re.findall(r"@((?:fig|tbl)-[\w-]+)", text_of(page)))
+        assert {label for label in labels_of(page) if label.startswith(("fig-", "tbl-"))} <= referred
+
+
+def test_no_result_stands_in_the_prose(pages):
+    """Decimal numbers in the text can only be 0.5, the symmetric threshold."""
+    for page in pages.values():
+        prose = re.sub(r"^---.*?^---", "", text_of(page), flags=re.S | re.M)
+        assert set(re.findall(r"\d+[.,]\d+", prose)) <= {"0.5", "0,5"}
+
+
+def test_sentences_exist_in_both_languages_and_are_all_used(pages):
+    names = {language: {path.name.split(".")[0] for path in (ROOT / "templates" / "sentences" / language).iterdir()} for language in pages}
+    assert names["sl"] == names["en"]
+    assert {f"say.{name}" for name in names["sl"]} == set(pages["sl"].inline_expressions())

@@ -1,0 +1,64 @@
+"""Formula-made images, and the three ways to pretrained weights."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models import resnet18
+
+from pipeline.errors import MissingPath, NoImageNet, UnreadableFile
+from pipeline.models.pretrained import fetch_imagenet, read_weights
+from pipeline.pretraining.images import make_image, make_images
+
+
+def test_images_are_seeded_and_vary_within_a_class():
+    first, labels = make_images(8, 4, 32, 1)
+    np.testing.assert_array_equal(first, make_images(8, 4, 32, 1)[0])
+    assert first.shape == (8, 3, 32, 32) and first.dtype == np.uint8
+    assert list(labels) == [0, 1, 2, 3] * 2
+    assert not np.array_equal(first[0], first[4])
+
+
+@pytest.mark.parametrize("label", range(6))
+def test_every_class_draws_something(label, rng):
+    assert make_image(label, 6, 48, rng).std() > 5
+
+
+def test_imagenet_weights_come_through_the_loader_of_torchvision(tmp_path, monkeypatch):
+    """A stand-in file in the cache takes the place of the download."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.manual_seed(2)
+    weights = resnet18().state_dict()
+    torch.save(weights, folder / "resnet18-f37072fd.pth")
+    assert torch.equal(fetch_imagenet()["conv1.weight"], weights["conv1.weight"])
+
+
+def test_without_a_network_the_loader_says_what_to_do(tmp_path, monkeypatch):
+    import urllib.error
+    import urllib.request
+
+    def refuse(*arguments, **options):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    with pytest.raises(NoImageNet, match="--set weights=procedural"):
+        fetch_imagenet()
+
+
+def test_weights_from_a_file(tmp_path):
+    weights = resnet18().state_dict()
+    save_file(weights, tmp_path / "mine.safetensors")
+    assert torch.equal(read_weights(tmp_path / "mine.safetensors")["fc.weight"], weights["fc.weight"])
+    save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(UnreadableFile, match="no conv1.weight"):
+        read_weights(tmp_path / "other.safetensors")
+    (tmp_path / "broken.safetensors").write_text("no weights")
+    with pytest.raises(UnreadableFile, match="broken.safetensors"):
+        read_weights(tmp_path / "broken.safetensors")
+    with pytest.raises(MissingPath):
+        read_weights(tmp_path / "absent.safetensors")

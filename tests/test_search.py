@@ -1,0 +1,60 @@
+"""The coordinate search on histories written by hand."""
+
+from pipeline.engine import share_threads
+from pipeline.settings import Grid
+from pipeline.training.loop import Hyperparameters
+from pipeline.training.search import Search, mean_of_last
+
+GRID = Grid(lr=(1e-2, 1e-3), wd=(0.0, 1e-4), mp=(1.0, 0.9))
+
+
+def history(loss, auc=0.5):
+    return [{"val_loss": 9.0, "val_auc": 0.1}, {"val_loss": loss, "val_auc": auc}, {"val_loss": loss, "val_auc": auc}]
+
+
+def run(results):
+    """Search with the loss and AUC that `results` gives for each candidate; return the search and what it tried."""
+    search, tried = Search(GRID, last_epochs=2), []
+    for coordinate in ("lr", "wd", "mp"):
+        for candidate in search.missing(coordinate):
+            tried.append(candidate)
+            search.trials[candidate] = history(*results(candidate))
+        search.settle(coordinate)
+    return search, tried
+
+
+def test_each_coordinate_is_searched_at_the_best_values_so_far():
+    search, tried = run(lambda c: (abs(c.lr - 1e-3) * 100 + (c.wd == 0.0) + (c.mp == 1.0), 0.5))
+    assert tried == [Hyperparameters(1e-2, 0.0, 1.0), Hyperparameters(1e-3, 0.0, 1.0), Hyperparameters(1e-3, 1e-4, 1.0),
+                     Hyperparameters(1e-3, 1e-4, 0.9)]
+    assert search.chosen == {"lr": 1e-3, "wd": 1e-4, "mp": 0.9}
+
+
+def test_a_trial_shared_by_two_phases_is_run_once_and_shown_in_both():
+    search, tried = run(lambda c: (c.lr, 0.5))
+    assert len(tried) == 4
+    assert [phase["trials"] for phase in search.phases] == [[1, 2], [2, 3], [2, 4]]
+
+
+def test_disagreement_of_loss_and_auc_is_kept():
+    search, _ = run(lambda c: (1.0, 0.9) if c.lr == 1e-2 else (0.5, 0.6))
+    assert search.phases[0]["chosen"] == 1e-3
+    assert search.phases[0]["chosen_by_auc"] == 1e-2
+    assert search.phases[1]["chosen"] == search.phases[1]["chosen_by_auc"]  # equal AUCs are no disagreement
+
+
+def test_a_diverged_trial_is_never_chosen():
+    search, _ = run(lambda c: (float("nan"), float("nan")) if c.lr == 1e-2 else (3.0, 0.4))
+    assert search.chosen["lr"] == 1e-3
+
+
+def test_mean_of_the_last_epochs():
+    assert mean_of_last(history(2.0, 0.7), 2) == {"val_loss": 2.0, "val_auc": 0.7}
+    assert mean_of_last(history(2.0)[:1], 5)["val_loss"] == 9.0
+
+
+def test_threads_follow_from_the_number_of_jobs_and_cores():
+    assert share_threads(4, 2) == [1, 1, 1, 1]
+    assert share_threads(3, 2) == [1, 1, 2]
+    assert share_threads(2, 16) == [8, 8]
+    assert share_threads(0, 2) == []

@@ -1,0 +1,117 @@
+"""The rendered site and PDFs of the tiny study: ids, numbers, pictures, links, no placeholder, no other host."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.test_pages import FIGURE_IDS, OTHER_IDS
+
+PDF = {"sl": "studija.pdf", "en": "study.pdf"}
+
+
+class _Page(HTMLParser):
+    """Collects ids, links, pictures and text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.pictures: list[dict] = []
+        self.words: list[str] = []
+        self.language = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if "id" in values:
+            self.ids.append(values["id"])
+        if tag == "html":
+            self.language = values["lang"]
+        if tag in ("a", "link") and values.get("href"):
+            self.links.append(values["href"])
+        if tag == "img":
+            self.pictures.append(values)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module", params=["sl", "en"])
+def page(request, tiny):
+    folder = tiny / "site" / "report" / request.param
+    parsed = _Page((folder / "index.html").read_text(encoding="utf-8"))
+    parsed.folder = folder
+    return parsed
+
+
+def test_every_id_is_there_once(page):
+    assert set(FIGURE_IDS + OTHER_IDS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_knows_its_language(page):
+    assert page.language == page.folder.name
+
+
+def test_every_figure_is_a_picture_with_alt_text(page):
+    assert len(page.pictures) == len(FIGURE_IDS) + 1  # and the examples from the data
+    for picture in page.pictures:
+        assert (page.folder / picture["src"]).stat().st_size > 2000
+        assert len(picture["alt"]) > 30
+
+
+def test_every_link_leads_somewhere_and_none_to_another_host_but_the_references(page):
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        elif not link.startswith(("data:", "https://doi.org", "https://arxiv.org", "https://www.arxiv.org", "http://arxiv.org")):
+            assert (page.folder / link).exists(), link
+
+
+def test_nothing_is_loaded_from_another_host(page):
+    text = (page.folder / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|srcset)="https?:', text)
+    assert not re.search(r'<link[^>]+rel="stylesheet"[^>]+https?:', text)
+
+
+def test_there_is_no_placeholder_and_no_error(page):
+    text = " ".join(page.words)
+    for sign in ("{{", "}}", "{python}", "StrictUndefined", "Traceback", "TODO", "None", "nan ", "??", "say."):
+        assert sign not in text, sign
+
+
+def test_numbers_follow_the_language(page, study):
+    value = f"{study.metrics(study.compared[0])['auc']:.3f}"
+    shown = value.replace(".", ",") if page.folder.name == "sl" else value
+    assert shown in " ".join(page.words)
+
+
+def test_both_languages_show_the_same_numbers(tiny):
+    numbers = {}
+    for language, point in (("sl", ","), ("en", ".")):
+        text = " ".join(_Page((tiny / "site" / "report" / language / "index.html").read_text(encoding="utf-8")).words)
+        found = re.findall(rf"\d+\{point}\d{{2,3}}(?!\d)", text.replace("11,170", ""))
+        numbers[language] = sorted(number.replace(",", ".") for number in found if not re.search(r"[,.]\d{3}$", number) or number[0] in "01")
+    assert [n for n in numbers["sl"] if n.startswith(("0.", "1."))] == [n for n in numbers["en"] if n.startswith(("0.", "1."))]
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext (poppler) is not installed")
+@pytest.mark.parametrize("language", ["sl", "en"])
+def test_the_pdf_tells_the_same(tiny, study, language):
+    pdf = tiny / "site" / "report" / language / PDF[language]
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    word = {"sl": "Slika", "en": "Figure"}[language]
+    for number in range(1, len(FIGURE_IDS) + 2):
+        assert re.search(rf"{word}\s{number}:", text), number
+    value = f"{study.metrics(study.compared[0])['auc']:.3f}"
+    assert (value.replace(".", ",") if language == "sl" else value) in text
+    information = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"Tagged:\s+yes", information)
+
+
+def test_the_site_is_replaced_only_by_a_whole_one(tiny):
+    assert not list(tiny.glob(".*building"))
+    assert (tiny / "site" / "index.html").exists()

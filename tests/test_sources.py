@@ -1,0 +1,133 @@
+"""Real input: DICOM, NIfTI, NPY and PNG, and the tables that name them; each mistake in one line."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data.lungs import segment_lungs
+from pipeline.data.preview import preview
+from pipeline.data.reading import read_picture, read_scan, read_stack
+from pipeline.data.sources.registry import open_source
+from pipeline.data.synthetic.scanner import scan_patient
+from pipeline.data.synthetic.severity import draw_cohort
+from pipeline.errors import BadTable, MissingPath, TooFewSlices, UnreadableFile
+from pipeline.settings import load_settings
+from tests.conftest import ROOT
+
+DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
+
+
+def test_a_real_dicom_slice_is_read_windowed_and_segmented():
+    scan = read_scan(DICOM)
+    assert scan.volume.shape == (1, 512, 512)
+    assert scan.spacing == pytest.approx((1.0, 0.625, 0.625), abs=0.5)
+    assert (scan.volume.min(), scan.volume.max()) == (-2048, 1502)
+    lungs = segment_lungs(scan.volume, scan.spacing)[0]
+    assert 0.15 < lungs.mean() < 0.22
+    assert lungs[300, 150] and lungs[300, 420]  # right and left lung
+    assert not lungs[300, 300] and not lungs[50, 250]  # heart; air in front of the body
+    assert preview(DICOM).shape == (512, 3 * 512, 3)
+
+
+def test_a_dicom_folder_is_a_series(tmp_path):
+    (tmp_path / "slice.dcm").write_bytes(DICOM.read_bytes())
+    np.testing.assert_array_equal(read_scan(tmp_path).volume, read_scan(DICOM).volume)
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    return scan_patient(1, draw_cohort(12, 4), 128, 4)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mha", ".npy"])
+def test_volumes_of_every_format_give_the_same_slices(tmp_path, scanned, suffix):
+    import SimpleITK
+
+    path = tmp_path / f"scan{suffix}"
+    if suffix == ".npy":
+        np.save(path, scanned.volume)
+    else:
+        image = SimpleITK.GetImageFromArray(scanned.volume)
+        image.SetSpacing(tuple(float(size) for size in reversed(scanned.spacing)))
+        SimpleITK.WriteImage(image, str(path))
+    mask = tmp_path / "mask.npy"
+    np.save(mask, scanned.lung_mask.astype(np.uint8))
+    table = tmp_path / "patients.csv"
+    table.write_text(f"id,path,label,mask\np1,scan{suffix},1,mask.npy\n")
+    settings = load_settings("tiny", ["source=volumes", f"source_path={table}"])
+    patient = open_source(settings).load("p1")
+    assert patient.label == 1 and patient.slices.shape == (10, 128, 128)
+    assert patient.slices[5].max() > 0.3
+    assert patient.lesions is None
+
+
+def test_a_volume_with_too_few_slices_is_named(tmp_path):
+    (tmp_path / "patients.csv").write_text(f"id,path,label\nanna,{DICOM},0\n")
+    settings = load_settings("tiny", ["source=volumes", f"source_path={tmp_path / 'patients.csv'}"])
+    with pytest.raises(TooFewSlices, match="anna has 1 usable slices and the study takes 10"):
+        open_source(settings).load("anna")
+
+
+def test_pictures_are_scaled_by_their_type(tmp_path):
+    Image.fromarray(np.array([[0, 255], [51, 102]], np.uint8)).save(tmp_path / "a.png")
+    np.testing.assert_allclose(read_picture(tmp_path / "a.png"), [[0, 1], [0.2, 0.4]])
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "b.png")
+    np.testing.assert_allclose(read_picture(tmp_path / "b.png"), [[0, 1]])
+
+
+def test_slices_from_pictures_arrays_and_archives(tmp_path, rng):
+    stack = (rng.random((12, 20, 20)) * 255).astype(np.uint8)
+    (tmp_path / "anna").mkdir()
+    for index, plane in enumerate(stack):
+        Image.fromarray(plane).save(tmp_path / "anna" / f"{index:02}.png")
+    np.save(tmp_path / "bor.npy", stack)
+    np.savez(tmp_path / "cene.npz", slices=stack)
+    (tmp_path / "labels.csv").write_text("id,label\nanna,0\nbor,1\ncene,1\n")
+    source = open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+    patients = [source.load(key) for key in source.keys()]
+    assert [patient.label for patient in patients] == [0, 1, 1]
+    for patient in patients:
+        np.testing.assert_array_equal(patient.slices, patients[0].slices)
+    assert patients[0].slices.shape == (10, 128, 128)
+
+
+def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "data" / "mha").mkdir(parents=True)
+    rows = [(i, int(i >= 10), int(i >= 30)) for i in range(50)]
+    (tmp_path / "metadata" / "reference.csv").write_text(
+        "PatientID,probCOVID,probSevere\n" + "".join(f"{i},{covid},{severe}\n" for i, covid, severe in rows))
+    for i, _, _ in rows:
+        (tmp_path / "data" / "mha" / f"{i}.mha").touch()
+    source = open_source(load_settings("tiny", ["source=stoic", f"source_path={tmp_path}", "patients=24"]))
+    assert sorted(source.labels.values()) == [0] * 12 + [1] * 12
+    assert all(int(patient) >= 10 for patient in source.keys())
+    with pytest.raises(BadTable, match="lower the number with --set patients=40"):
+        open_source(load_settings("tiny", ["source=stoic", f"source_path={tmp_path}", "patients=60"]))
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("id,label\n", "no rows"),
+    ("id,path\na,b\n", "the columns label are missing"),
+    ("id,label\na,2\n", "line 2 has label '2'"),
+    ("id,label\na,0\na,1\n", "patient a stands in it twice"),
+    ("id,label\n,1\n", "line 2 has no id"),
+])
+def test_a_table_that_breaks_the_contract_is_refused(tmp_path, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(BadTable, match=message):
+        open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+
+
+def test_unreadable_and_missing_files_are_named(tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    with pytest.raises(UnreadableFile, match="broken.png"):
+        read_picture(tmp_path / "broken.png")
+    (tmp_path / "broken.mha").write_text("no scan")
+    with pytest.raises(UnreadableFile, match="broken.mha"):
+        read_scan(tmp_path / "broken.mha")
+    with pytest.raises(MissingPath, match="nowhere"):
+        read_stack(tmp_path / "nowhere")
+    np.save(tmp_path / "hu.npy", np.full((10, 4, 4), -500.0))
+    with pytest.raises(UnreadableFile, match="source=volumes for HU"):
+        read_stack(tmp_path / "hu.npy")

@@ -1,0 +1,85 @@
+"""The synthetic chest CT: the oracle, the HU ranges, the exact masks, and lungs that segmentation finds again."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pipeline.data.lungs import segment_lungs
+from pipeline.data.prepare import choose_slices, fit, prepare
+from pipeline.data.synthetic.scanner import scan_patient
+from pipeline.data.synthetic.severity import draw_cohort
+from pipeline.errors import TooFewSlices
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return draw_cohort(452, 2023)
+
+
+@pytest.fixture(scope="module")
+def patient(cohort):
+    return scan_patient(int(np.argmax(cohort.involvement > 0.2)), cohort, 128, 2023)
+
+
+def test_the_oracle_lies_where_the_design_wants_it(cohort):
+    aucs = [roc_auc_score(c.labels, c.involvement) for c in (draw_cohort(452, seed) for seed in range(20))]
+    assert 0.93 <= np.mean(aucs) <= 0.96
+    assert 0.93 <= roc_auc_score(cohort.labels, cohort.involvement) <= 0.96
+    assert cohort.labels.sum() == 226
+
+
+def test_the_mask_holds_exactly_the_wanted_share_of_the_lungs(cohort, patient):
+    wanted = cohort.involvement[int(patient.id[-4:])]
+    assert patient.lesion_mask[patient.lung_mask].mean() == pytest.approx(wanted, abs=1e-4)
+    assert not patient.lesion_mask[~patient.lung_mask].any()
+
+
+def test_tissue_lies_in_the_ranges_of_the_design(patient):
+    healthy = patient.lung_mask & ~patient.lesion_mask
+    assert -900 < np.median(patient.volume[healthy]) < -780
+    assert -750 < np.median(patient.volume[patient.lesion_mask]) < -100
+
+
+def test_the_same_patient_at_another_size_is_the_same_patient(cohort, patient):
+    larger = scan_patient(int(patient.id[-4:]), cohort, 256, 2023)
+    small, large = (p.lesion_mask.mean(axis=(1, 2)) for p in (patient, larger))
+    np.testing.assert_allclose(small, large, atol=0.02)
+
+
+def test_a_patient_is_the_same_twice(cohort, patient):
+    again = scan_patient(int(patient.id[-4:]), cohort, 128, 2023)
+    np.testing.assert_array_equal(patient.volume, again.volume)
+
+
+def test_segmentation_finds_the_lungs_again(cohort):
+    index = int(np.argmin(cohort.involvement))  # dense lesions at the pleura are the known weakness of the method
+    scan = scan_patient(index, cohort, 128, 2023)
+    found = segment_lungs(scan.volume, scan.spacing)
+    dice = 2 * (found & scan.lung_mask).sum() / (found.sum() + scan.lung_mask.sum())
+    assert dice > 0.9
+
+
+def test_prepared_slices(patient):
+    prepared = prepare(patient, 10, 128, (-1000.0, 400.0))
+    assert prepared.slices.shape == prepared.lesions.shape == (10, 128, 128)
+    assert prepared.slices.dtype == np.float16
+    assert 0 <= prepared.slices.min() and prepared.slices.max() <= 1
+    assert (prepared.slices[:, 0, 0] == 0).all()
+
+
+def test_slices_are_spread_evenly_over_the_centre():
+    area = np.zeros(40)
+    area[5:35] = 100
+    np.testing.assert_array_equal(choose_slices(area, 10), [11, 13, 15, 17, 19, 20, 22, 24, 26, 28])
+    area[:] = 0
+    area[3:13] = 50
+    np.testing.assert_array_equal(choose_slices(area, 10), np.arange(3, 13))
+    with pytest.raises(TooFewSlices, match="p7 has 10 usable slices"):
+        choose_slices(area, 11, "p7")
+
+
+def test_fit_pads_to_a_square_and_keeps_the_range():
+    plane = np.ones((100, 60), np.float32)
+    resized = fit(plane, 50)
+    assert resized.shape == (50, 50)
+    assert resized[:, 0].max() == 0 and resized[25, 25] == pytest.approx(1)

@@ -1,0 +1,129 @@
+"""The whole tiny job as a user runs it: artifacts, equality, resuming, and only what is stale done again."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
+from pipeline.ledger import sha256_of
+from tests.conftest import ROOT, run_command
+
+COMMAND = ("--profile", "tiny", "--device", "cpu")
+
+
+def test_every_artifact_of_the_contract_is_there_and_matches_the_manifest(tiny):
+    root = tiny / "study"
+    manifest = json.loads((root / "manifest.json").read_text())
+    assert all(set(row) == {"path", "sha256", "stage"} for row in manifest)
+    assert all(sha256_of(root / row["path"]) == row["sha256"] for row in manifest)
+    wanted = {f"data/{name}" for name in ("patients.csv", "dataset.json", "slices.npy", "lesions.npy")}
+    wanted |= {f"tuning/{model}.csv" for model in TUNED_MODELS}
+    wanted |= {f"models/{model}/{name}" for model in MODELS for name in ("weights.safetensors", "settings.json", "history.csv")}
+    wanted |= {f"evaluation/{model}/{name}" for model in MODELS
+               for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json")}
+    wanted |= {f"explanations/{model}/{name}" for model in CONV_MODELS for name in ("filters.npz", "activations.npz", "saliency.npz")}
+    assert wanted <= {row["path"] for row in manifest}
+    assert (root / "settings.json").exists() and (root / "provenance.json").exists()
+
+
+def test_the_dataset_keeps_its_contract(tiny):
+    slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
+    assert slices.shape == (24, 10, 128, 128)
+    assert slices.min() == 0 and slices.max() <= 1
+    with (tiny / "study" / "data" / "patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    assert len({row["id"] for row in rows}) == 24
+
+
+def test_the_score_of_a_patient_is_the_mean_of_ten_slices(tiny):
+    for model in MODELS:
+        with (tiny / "study" / "evaluation" / model / "scores.csv").open() as file:
+            for row in csv.DictReader(file):
+                slices = [float(value) for name, value in row.items() if name.startswith("slice_")]
+                assert len(slices) == 10
+                assert float(row["probability"]) == pytest.approx(np.mean(slices), abs=1e-12)
+
+
+def test_the_trials_of_a_search_have_a_row_per_epoch(tiny):
+    with (tiny / "study" / "tuning" / "CNN1.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == ["1", "2", "3", "4"]
+    assert {row["phase"] for row in rows} == {"lr", "wd", "mp"}
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_manifest(tiny, tmp_path):
+    words = [sys.executable, "-m", "pipeline", "explain", *COMMAND, "--out", str(tmp_path / "study")]
+    process = subprocess.Popen(words, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "study" / ".unfinished").glob("*.json")):
+        assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "study" / "manifest.json").exists()
+    status = run_command("status", *COMMAND, "--out", tmp_path / "study").stdout
+    assert "data                     done" in status and "tune/CNN1                missing" in status
+    done = run_command("explain", *COMMAND, "--out", tmp_path / "study")
+    assert done.returncode == 0, done.stderr
+    assert "data: up to date" in done.stdout and "pretrain: up to date" in done.stdout
+    assert (tmp_path / "study" / "manifest.json").read_bytes() == (tiny / "study" / "manifest.json").read_bytes()
+
+
+@pytest.fixture
+def copy(tiny, tmp_path):
+    shutil.copytree(tiny / "study", tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_nothing_is_done_twice_and_only_what_depends_on_a_change_is_done_again(copy):
+    before = (copy / "provenance.json").read_bytes()
+    again = run_command("explain", *COMMAND, "--out", copy)
+    assert again.stdout.count("up to date") == 6 and "done" not in again.stdout
+    assert (copy / "provenance.json").read_bytes() == before
+    times = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+    changed = run_command("explain", *COMMAND, "--out", copy, "--set", "CNN1.mp=1,0.8")
+    assert changed.returncode == 0, changed.stderr
+    touched = {path.relative_to(copy).as_posix() for path in copy.rglob("*")
+               if path.is_file() and times.get(path) != path.stat().st_mtime_ns and ".records" not in path.parts}
+    assert "tuning/CNN1.csv" in touched
+    assert not [path for path in touched if path.startswith(("data/", "pretraining/")) or "ResNet" in path or "DNN" in path]
+
+
+def test_a_damaged_artifact_stops_the_run_and_a_deleted_one_is_made_again(copy):
+    weights = copy / "models" / "CNN1" / "weights.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    stopped = run_command("explain", *COMMAND, "--out", copy)
+    assert stopped.returncode == 2
+    assert "weights.safetensors is damaged" in stopped.stderr and len(stopped.stderr.strip().splitlines()) == 1
+    weights.unlink()
+    assert run_command("explain", *COMMAND, "--out", copy).returncode == 0
+    assert weights.read_bytes() == good
+
+
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end(tiny, tmp_path):
+    """The tiny study's own slices as 8-bit PNG files, as a user would bring them."""
+    slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
+    with (tiny / "study" / "data" / "patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{row['id']},{row['label']}\n" for row in rows))
+    for row, stack in zip(rows, slices, strict=True):
+        (tmp_path / row["id"]).mkdir()
+        for index, plane in enumerate(stack):
+            Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
+    done = run_command("all", *COMMAND, "--out", tmp_path / "study", "--site", tmp_path / "site", "--set", "source=slices",
+                       f"source_path={tmp_path}", "lr=1e-3", "wd=0", "mp=1")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "report" / "en" / "index.html").read_text(encoding="utf-8")
+    assert "Synthetic data." not in page
+    assert "cannot be graded" in page  # no lesion masks in this source

@@ -1,0 +1,62 @@
+"""The training loop: batches, the learning-rate rule, bit-equality, and the fast path against the plain one."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.device import Backend, choose_backend
+from pipeline.layout import MODELS
+from pipeline.models.registry import build_model
+from pipeline.training.loop import Hyperparameters, TrainingData, batches, fit_network
+
+PLAIN = Backend("cpu", bf16=False, channels_last=False)
+
+
+@pytest.fixture
+def data(rng) -> TrainingData:
+    labels = np.tile([0, 1], 6)
+    images = rng.random((12, 1, 128, 128)) * 0.2 + labels[:, None, None, None] * 0.5
+    watched = rng.random((4, 2, 128, 128)).astype(np.float16)
+    return TrainingData(torch.from_numpy(images.astype(np.float16)), torch.from_numpy(labels).float()[:, None],
+                        watched, np.array([0, 1, 0, 1]))
+
+
+def fit(name, data, backend=PLAIN, epochs=2, mp=0.5):
+    torch.manual_seed(3)
+    return fit_network(build_model(name, 128), data, Hyperparameters(1e-3, 0.0, mp), epochs, 4, 7, backend)
+
+
+def test_batches_cover_every_image_once_and_never_leave_one_alone():
+    parts = list(batches(13, 4, torch.Generator().manual_seed(0)))
+    assert sorted(torch.cat(parts).tolist()) == list(range(13))
+    assert [len(part) for part in parts] == [4, 4, 5]
+
+
+def test_the_learning_rate_is_multiplied_after_each_epoch(data):
+    assert [row["lr"] for row in fit("CNN1", data, epochs=3).history] == pytest.approx([1e-3, 5e-4, 2.5e-4])
+
+
+def test_a_network_learns_a_plain_difference(data):
+    history = fit("CNN1", data, epochs=8, mp=1.0).history
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+
+
+def test_the_weights_kept_are_those_of_the_best_epoch(data):
+    result = fit("CNN1", data, epochs=4)
+    losses = [row["val_loss"] for row in result.history]
+    assert result.best_epoch == 1 + int(np.argmin(losses))
+
+
+def test_two_runs_are_equal_bit_for_bit(data):
+    backend = choose_backend("cpu", fast=True)
+    first, second = fit("CNN2", data, backend), fit("CNN2", data, backend)
+    assert first.history == second.history
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, data):
+    fast = choose_backend("cpu", fast=True)
+    tolerance = 0.05 if fast.bf16 else 5e-3
+    plain, quick = (fit(name, data, backend, epochs=1).history for backend in (PLAIN, fast))
+    assert quick[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=tolerance)
