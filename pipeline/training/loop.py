@@ -84,7 +84,7 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means).
     """
     model.to(backend.device, memory_format=backend.memory_format)
-    optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd)
+    optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)
     shuffle = torch.Generator().manual_seed(seed)
     history, best_epoch, best_loss = [], 1, np.inf
