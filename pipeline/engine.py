@@ -1,8 +1,6 @@
 """Runs independent jobs: on this machine's cores in worker processes, or one after another in this process.
 
-A job is a function of one picklable argument. On the CPU each job gets a number of threads that follows from
-the list of jobs and the number of cores alone, never from what is already done, so a run that was killed and
-goes on gives the same bits as an unbroken one.
+A job is a function of one picklable argument.
 """
 
 import multiprocessing
@@ -29,18 +27,6 @@ def core_count() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows
         return os.cpu_count() or 1
-
-
-def share_threads(jobs: int, cores: int) -> list[int]:
-    """Threads per job: one each while there are enough jobs for every core, more for the last few.
-
-    >>> share_threads(5, 2)
-    [1, 1, 1, 1, 2]
-    >>> share_threads(2, 8)
-    [4, 4]
-    """
-    rest = jobs % cores
-    return [1] * (jobs - rest) + [cores // rest] * rest if rest else [1] * jobs
 
 
 class Engine:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.device import Backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
-from pipeline.layout import MODELS, STAGES, Layout
+from pipeline.layout import STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
 from pipeline.records import read_csv, read_json, write_json
@@ -120,7 +120,9 @@ def _run_train(study: Study, units: list[Unit]) -> None:
         _record(study, by_model[model], files, time.monotonic() - last)
         last = time.monotonic()
 
-    train_models(list(by_model), MODELS, study.settings, study.layout, study.backend, study.engine, study.progress, done)
+    records = {unit.subject: study.ledger.find(unit.name) for unit in all_units() if unit.stage == "tune"}
+    searches = {model: record.digest for model, record in records.items()}
+    train_models(list(by_model), searches, study.settings, study.layout, study.backend, study.engine, study.progress, done)
 
 
 def _run_evaluate(study: Study, units: list[Unit]) -> None:

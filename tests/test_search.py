@@ -1,6 +1,5 @@
 """The coordinate search on histories written by hand."""
 
-from pipeline.engine import share_threads
 from pipeline.settings import Grid
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.search import Search, mean_of_last
@@ -51,10 +50,3 @@ def test_a_diverged_trial_is_never_chosen():
 def test_mean_of_the_last_epochs():
     assert mean_of_last(history(2.0, 0.7), 2) == {"val_loss": 2.0, "val_auc": 0.7}
     assert mean_of_last(history(2.0)[:1], 5)["val_loss"] == 9.0
-
-
-def test_threads_follow_from_the_number_of_jobs_and_cores():
-    assert share_threads(4, 2) == [1, 1, 1, 1]
-    assert share_threads(3, 2) == [1, 1, 2]
-    assert share_threads(2, 16) == [8, 8]
-    assert share_threads(0, 2) == []

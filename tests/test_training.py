@@ -7,7 +7,8 @@ import torch
 from pipeline.device import Backend, choose_backend
 from pipeline.layout import MODELS
 from pipeline.models.registry import build_model
-from pipeline.training.loop import Hyperparameters, TrainingData, batches, fit_network
+from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network
+from pipeline.training.state import read_state, write_state
 
 PLAIN = Backend("cpu", bf16=False, channels_last=False)
 
@@ -60,3 +61,17 @@ def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, data):
     tolerance = 0.05 if fast.bf16 else 5e-3
     plain, quick = (fit(name, data, backend, epochs=1).history for backend in (PLAIN, fast))
     assert quick[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=tolerance)
+
+
+@pytest.mark.parametrize("name", ["DNN1", "CNN1", "ResNet18_nowig"])
+def test_going_on_from_a_state_gives_the_bits_of_a_run_from_the_beginning(name, data, tmp_path):
+    backend = choose_backend("cpu", fast=True)
+    whole = fit(name, data, backend, epochs=3)
+    torch.manual_seed(3)
+    values = Hyperparameters(1e-3, 0.0, 0.5)
+    half = fit_network(build_model(name, 128), data, values, 2, 4, 7, backend, keep_state=True)
+    write_state(tmp_path / "state.safetensors", half.state)
+    start = Start(half.history, read_state(tmp_path / "state.safetensors"))
+    gone_on = fit_network(build_model(name, 128), data, values, 3, 4, 7, backend, start)
+    assert gone_on.history == whole.history and gone_on.best_epoch == whole.best_epoch
+    assert all(torch.equal(gone_on.weights[key], value) for key, value in whole.weights.items())

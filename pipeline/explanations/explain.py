@@ -16,6 +16,9 @@ from pipeline.models.registry import first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
 
 CHANNELS_KEPT = 8
+# Below 512 pixels the last maps of the CNNs shrink to a single pixel, which says nothing about places; then the deepest
+# map that still has this many pixels a side stands for them.
+SMALLEST_MAP = 4
 ATTRIBUTIONS = ("saliency", "gradcam")
 
 
@@ -75,7 +78,8 @@ def _tensor(planes: np.ndarray, device: str) -> torch.Tensor:
 
 def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> dict[str, np.ndarray]:
     """Per right case `<outcome>.input` (y, x), `<outcome>.<layer>` (channel, y, x) of the strongest channels, and
-    `<outcome>.output` (y, x), the mean of the last layer over all channels. float16, except the input float32."""
+    `<outcome>.output` (y, x), the mean of the deepest layer with a map worth seeing over all channels. float16, except
+    the input float32."""
     arrays: dict[str, np.ndarray] = {}
     for case in (case for case in cases if case.outcome in ("tp", "tn")):
         image = _image(dataset, case).astype(np.float32)
@@ -84,7 +88,7 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
         for name, value in maps.items():
             strongest = np.argsort(-value.reshape(len(value), -1).std(axis=1), kind="stable")[:CHANNELS_KEPT]
             arrays[f"{case.outcome}.{name}"] = value[np.sort(strongest)].astype(np.float16)
-        arrays[f"{case.outcome}.output"] = list(maps.values())[-1].mean(axis=0).astype(np.float16)
+        arrays[f"{case.outcome}.output"] = maps[_deepest(maps)].mean(axis=0).astype(np.float16)
     return arrays
 
 
@@ -103,10 +107,15 @@ def _layer_outputs(model: str, network, image: torch.Tensor) -> dict[str, np.nda
     return outputs
 
 
+def _deepest(maps: dict[str, np.ndarray]) -> str:
+    """The last layer whose maps (channel, y, x) have at least SMALLEST_MAP pixels a side."""
+    return [name for name, value in maps.items() if min(value.shape[1:]) >= SMALLEST_MAP][-1]
+
+
 def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
     images = _tensor(planes, job.backend.device)
-    last = list(stages_of(job.model, network).values())[-1]
-    return {"saliency": saliency(network, images), "gradcam": grad_cam(network, last, images)}
+    layer = stages_of(job.model, network)[_deepest(_layer_outputs(job.model, network, images[:1]))]
+    return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
 
 
 def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """The training stage: each model once more at its chosen values, for longer, with its best weights kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.device import Backend
@@ -9,8 +10,8 @@ from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import Settings
 from pipeline.training.loop import Hyperparameters
-from pipeline.training.trial import TrainResult, run_training
-from pipeline.training.tune import plan_jobs
+from pipeline.training.trial import TrainJob, TrainResult, run_training
+from pipeline.training.tune import plan_jobs, start_paths
 from pipeline.weights import write_weights
 
 HISTORY_COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_auc")
@@ -26,23 +27,33 @@ def read_chosen(layout: Layout, model: str) -> Hyperparameters:
     return Hyperparameters(**read_json(layout.tuning(tuned_as(model), "json"), "tune")["chosen"])
 
 
-def train_models(models: list[str], every_model: tuple[str, ...], settings: Settings, layout: Layout,
+def train_models(models: list[str], searches: dict[str, str], settings: Settings, layout: Layout,
                  backend: Backend, engine: Engine, progress: Progress, on_done) -> None:
     """Train `models` and call `on_done(model, files)` after each.
 
-    The threads of a job are planned over `every_model`, so that a run that goes on, or retrains one model,
-    gives the same weights as one that trains all.
+    searches: digest of the search of each tuned model, by which a trial's state is known to belong to it.
     """
-    longest_first = sorted(every_model, key=lambda name: (not name.startswith("ResNet"), name))
     plan = []
-    for job in plan_jobs([(name, None) for name in longest_first], 0, settings, layout, backend, keep_weights=True):
-        if job.model in models:
-            fields = {**vars(job), "chosen": read_chosen(layout, job.model), "epochs": settings.final_epochs(job.model)}
-            plan.append(type(job)(**fields))
+    for model in models:
+        (job,) = plan_jobs([(model, read_chosen(layout, model))], settings.final_epochs(model), settings, layout, backend, True)
+        plan.append(_with_start(job, searches.get(model), layout))
+    plan.sort(key=lambda job: (not job.model.startswith("ResNet"), len(job.history) - job.epochs))  # the longest first
     with progress.bar("train", len(plan)) as bar:
         for index, result in engine.run(run_training, plan, [job.threads for job in plan]):
             on_done(plan[index].model, _write(plan[index], result, settings, layout))
             bar.advance()
+
+
+def _with_start(job: TrainJob, search: str | None, layout: Layout) -> TrainJob:
+    """The same job, going on from the trial that won the search, where its state is still there."""
+    state, description = start_paths(layout, job.model)
+    if not (search and state.exists() and description.exists()):
+        return job
+    stored = read_json(description, "tune")
+    if (stored["search"], stored["chosen"]) != (search, vars(job.chosen)) or len(stored["history"]) > job.epochs:
+        return job
+    history = tuple({name: float("nan") if value is None else value for name, value in row.items()} for row in stored["history"])
+    return replace(job, start=state, history=history)
 
 
 def _write(job, result: TrainResult, settings: Settings, layout: Layout) -> list[Path]:

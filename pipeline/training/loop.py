@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.device import Backend
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.training.predict import as_input, predict_slices
+from pipeline.training.state import capture, restore
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,21 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Fit:
-    """history: one row per epoch; best_epoch: the epoch with the lowest validation loss; weights of that epoch."""
+    """history: one row per epoch; best_epoch: the epoch with the lowest validation loss; weights of that epoch;
+    state: named tensors to go on from."""
 
     history: list[dict[str, float]]
     best_epoch: int
     weights: dict[str, torch.Tensor]
+    state: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training run goes on: the history so far and the state that belongs to it."""
+
+    history: list[dict[str, float]]
+    state: dict[str, torch.Tensor]
 
 
 def gather_training_data(dataset: Dataset, monitor_slices: int) -> TrainingData:
@@ -77,28 +88,32 @@ def batches(count: int, size: int, shuffle: torch.Generator) -> Iterator[torch.T
 
 
 def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int,
-                batch_size: int, seed: int, backend: Backend) -> Fit:
+                batch_size: int, seed: int, backend: Backend, start: Start | None = None, keep_state: bool = False) -> Fit:
     """Train `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
 
-    The learning rate is multiplied by `chosen.mp` after each epoch (torch's ExponentialLR). History columns:
-    epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means).
+    The learning rate is multiplied by `chosen.mp` after each epoch (torch's ExponentialLR in closed form). History
+    columns: epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means). From a `start` the run
+    goes on to `epochs` epochs in all, with the same result as a run without one.
     """
     model.to(backend.device, memory_format=backend.memory_format)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)
     shuffle = torch.Generator().manual_seed(seed)
-    history, best_epoch, best_loss = [], 1, np.inf
-    best = _snapshot(model)
-    for epoch in range(1, epochs + 1):
-        rate = schedule.get_last_lr()[0]
+    history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))
+    losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
+    best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
+    for _ in history:
+        list(batches(len(data.images), batch_size, shuffle))  # bring the order of batches to where it was
+    for epoch in range(len(history) + 1, epochs + 1):
+        rate = chosen.lr * chosen.mp ** (epoch - 1)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend)
-        schedule.step()
         probabilities = patient_mean(predict_slices(model, data.watched, backend))
         val_loss, val_auc = log_loss(data.watched_labels, probabilities), auc(data.watched_labels, probabilities)
         history.append({"epoch": epoch, "lr": rate, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc})
         if val_loss < best_loss:
             best_epoch, best_loss, best = epoch, val_loss, _snapshot(model)
-    return Fit(history, best_epoch, best)
+    return Fit(history, best_epoch, best, capture(model, optimizer, best) if keep_state else {})
 
 
 def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -11,13 +11,18 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
 from pipeline.layout import PRETRAINED_MODELS, Layout
 from pipeline.models.registry import build_model
-from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
+from pipeline.training.loop import Hyperparameters, Start, fit_network, gather_training_data
+from pipeline.training.state import read_state, write_state
 from pipeline.weights import read_weights
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Train `model` with `chosen` for `epochs` on the dataset under `root`; keep the weights if wanted."""
+    """Train `model` with `chosen` for `epochs` on the dataset under `root`.
+
+    keep_weights: return the best weights; save_state: where to leave the state at the end; start: a state to go on
+    from, with `history` so far. None where not wanted.
+    """
 
     root: Path
     model: str
@@ -29,6 +34,9 @@ class TrainJob:
     backend: Backend
     threads: int
     keep_weights: bool
+    save_state: Path | None = None
+    start: Path | None = None
+    history: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,9 @@ def run_training(job: TrainJob) -> TrainResult:
         weights = {name: torch.from_numpy(value) for name, value in stored.items()}
     model = build_model(job.model, dataset.slices.shape[-1], weights)
     data = gather_training_data(dataset, job.monitor_slices)
-    fit = fit_network(model, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
+    start = Start(list(job.history), read_state(job.start)) if job.start else None
+    fit = fit_network(model, data, job.chosen, job.epochs, job.batch_size, seed, job.backend, start, job.save_state is not None)
+    if job.save_state:
+        write_state(job.save_state, fit.state)
     kept = {name: value.cpu().contiguous().numpy() for name, value in fit.weights.items()} if job.keep_weights else None
     return TrainResult(fit.history, fit.best_epoch, kept)

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipeline.device import Backend
-from pipeline.engine import Engine, core_count, share_threads
+from pipeline.engine import Engine, core_count
 from pipeline.layout import RESNET_MODELS, Layout
 from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
@@ -35,6 +35,8 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
             phase_of[job.model, job.chosen] = coordinate
         for search in searches.values():
             search.settle(coordinate)
+    for model, search in searches.items():
+        _keep_start(model, search, digests[model], settings, layout)
     return {model: _write(model, search, phase_of, layout) for model, search in searches.items()}
 
 
@@ -48,14 +50,20 @@ def _plan(searches: dict[str, Search], coordinate: str, settings: Settings,
 
 def plan_jobs(wanted: list[tuple[str, Hyperparameters]], epochs: int, settings: Settings, layout: Layout,
               backend: Backend, keep_weights: bool) -> list[TrainJob]:
-    """Jobs for (model, values) pairs: ResNets share the cores by their number, small networks take one each."""
-    heavy = sum(model in RESNET_MODELS for model, _ in wanted)
-    threads = share_threads(heavy, core_count()) + [1] * (len(wanted) - heavy)
+    """Jobs for (model, values) pairs, each with the threads its kind of network always gets on this machine."""
     return [
         TrainJob(layout.root, model, values, epochs, settings.batch_size, settings.monitor_slices,
-                 settings.seed, backend, count, keep_weights)
-        for (model, values), count in zip(wanted, threads, strict=True)
+                 settings.seed, backend, threads_for(model), keep_weights)
+        for model, values in wanted
     ]
+
+
+def threads_for(model: str) -> int:
+    """CPU threads of a job: one, and a quarter of the cores for a ResNet, since four of them are tried at a time.
+
+    The number depends on nothing else, so that a run that goes on, or starts from a trial, gives the same bits.
+    """
+    return max(1, core_count() // 4) if model in RESNET_MODELS else 1
 
 
 def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: Engine,
@@ -65,7 +73,7 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
     open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
-        todo = [jobs[index] for index in open_jobs]
+        todo = [replace(jobs[index], save_state=_state_path(paths[index])) for index in open_jobs]
         for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
             write_json(paths[open_jobs[done]], [_storable(row) for row in result.history])
             bar.advance()
@@ -75,6 +83,29 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
 def _trial_path(layout: Layout, digest: str, job: TrainJob) -> Path:
     name = json.dumps([digest, job.model, asdict(job.chosen), job.epochs], sort_keys=True)
     return layout.unfinished / f"{job.model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def _state_path(trial: Path) -> Path:
+    return trial.with_suffix(".safetensors")
+
+
+def start_paths(layout: Layout, model: str) -> tuple[Path, Path]:
+    """Where the state of the trial that won a search waits for the final training, and what it belongs to."""
+    return layout.unfinished / "start" / f"{model}.safetensors", layout.unfinished / "start" / f"{model}.json"
+
+
+def _keep_start(model: str, search: Search, digest: str, settings: Settings, layout: Layout) -> None:
+    """Keep the state of the winning trial for the final training; throw the others away."""
+    values = Hyperparameters(**search.chosen)
+    job = TrainJob(layout.root, model, values, settings.epochs_tuning, 0, 0, 0, None, 0, False)
+    state, description = start_paths(layout, model)
+    state.parent.mkdir(parents=True, exist_ok=True)
+    winner = _state_path(_trial_path(layout, digest, job))
+    if winner.exists():
+        winner.replace(state)
+        write_json(description, {"search": digest, "chosen": asdict(values), "history": [_storable(row) for row in search.trials[values]]})
+    for other in layout.unfinished.glob(f"{model}-*.safetensors"):
+        other.unlink()
 
 
 def _storable(row: dict) -> dict:

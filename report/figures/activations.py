@@ -12,9 +12,10 @@ from report.words import Words
 CHANNELS = 6
 
 
-def draw_map(axes: Axes, values: np.ndarray) -> Axes:
-    """A feature map, stretched to its own range."""
-    axes.imshow(values.astype(np.float32), cmap=SEQUENTIAL)
+def draw_map(axes: Axes, values: np.ndarray, limits: tuple[float, float] | None = None) -> Axes:
+    """A feature map (y, x), stretched to `limits`, by default to its own range."""
+    low, high = limits or (float(values.min()), float(values.max()))
+    axes.imshow(values.astype(np.float32), cmap=SEQUENTIAL, vmin=low, vmax=high if high > low else low + 1)
     bare(axes)
     return axes
 
@@ -41,6 +42,8 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
                                    gridspec_kw={"width_ratios": [1.0] + [1.0] * CHANNELS})
     for row, layer in enumerate(layers):
         maps = arrays[f"{outcome}.{layer}"]
+        # Maps of a single pixel have no range of their own; they share that of their row.
+        limits = (float(maps.min()), float(maps.max())) if maps[0].size == 1 else None
         if row == 0:
             axes[row, 0].imshow(arrays[f"{outcome}.input"], vmin=0, vmax=1)
             axes[row, 0].set_title(words("input"), fontsize=7.5)
@@ -50,7 +53,7 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
         for column in range(CHANNELS):
             panel = axes[row, column + 1]
             if column < len(maps):
-                draw_map(panel, maps[column])
+                draw_map(panel, maps[column], limits)
             else:
                 panel.axis("off")
         axes[row, 1].set_ylabel(f"{layer}\n{maps.shape[1]} × {maps.shape[2]}", fontsize=7)

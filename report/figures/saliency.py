@@ -34,7 +34,8 @@ def draw_case(row: list[Axes], arrays: dict[str, np.ndarray], case: dict, outcom
     row[0].set_title(f"{letter}) {words(outcome)}", loc="left", fontsize=8, fontweight="bold")
     row[0].set_xlabel(words("probability", value=words.decimal(case["probability"])), fontsize=7.5)
     row[1].set_xlabel(words("saliency"), fontsize=7.5)
-    row[2].set_xlabel(words("gradcam"), fontsize=7.5)
+    nothing = not arrays[f"{outcome}.gradcam"].any()
+    row[2].set_xlabel(words("gradcam_zero") if nothing else words("gradcam"), fontsize=7.5)
 
 
 def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, str]) -> Figure:
