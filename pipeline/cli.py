@@ -94,7 +94,9 @@ def _resolve(options: argparse.Namespace) -> tuple[str, str]:
         return options.profile, device
     profile = "paper" if device == "cuda" else "quick"
     if not options.quiet:
-        why = "a CUDA device is there" if device == "cuda" else "there is no CUDA device" if options.device == "auto" else "the device is the CPU"
+        why = "a CUDA device is there" if device == "cuda" else "there is no CUDA device"
+        if options.device == "cpu":
+            why = "the CPU was asked for"
         print(f"profile auto: {profile}, because {why}")
     return profile, device
 

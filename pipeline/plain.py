@@ -17,7 +17,8 @@ def fit_plainly(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
                 device: str) -> list[dict[str, float]]:
     """Train and watch `model`; rows of validation loss and AUC by epoch, as `fit_network` gives them."""
     model = model.to(device)
-    training = DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True, drop_last=len(data.images) % batch_size == 1)
+    alone = len(data.images) % batch_size == 1  # batch normalisation cannot take a last batch of one image
+    training = DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True, drop_last=alone)
     patients, slices = data.watched.shape[:2]
     flat = torch.from_numpy(np.ascontiguousarray(data.watched)).float().flatten(0, 1)[:, None]
     watching = DataLoader(TensorDataset(flat), batch_size)

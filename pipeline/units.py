@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.ledger import Ledger, Record, code_digest, digest_of
 from pipeline.layout import CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
+from pipeline.ledger import Ledger, Record, code_digest, digest_of
 from pipeline.settings import Settings
 
 CODE = {

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from report.figures.roc import draw_roc
 from report.drawing import to_drawing
+from report.figures.roc import draw_roc
 from report.study import ROOT, Study
 from report.style import study_style
 from report.templating import environment
@@ -57,7 +57,8 @@ COMMENTS = {
 
 def tracked_files() -> list[str]:
     """Files of the project, as git knows them or would add them."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     return sorted(line for line in set(listed.stdout.splitlines()) if (ROOT / line).exists())
 
 
@@ -69,7 +70,7 @@ def comment_of(name: str) -> tuple[str, str]:
     if not name.endswith(".py"):
         raise KeyError(f"{name} has no comment; add one to COMMENTS in report/readme.py")
     docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
-    return name, re.split(r"[.:;](?:\s|$)", docstring.splitlines()[0])[0]
+    return name, docstring.splitlines()[0].rstrip(".")
 
 
 def file_tree() -> str:

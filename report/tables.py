@@ -86,4 +86,6 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
 
 def to_markdown(rows: Rows) -> Text:
     """A pipe table: first row the header, first column to the left, the others to the right."""
-    return Text(environment(escape=False).get_template("tables/pipe.md.j2").render(header=rows[0], rows=rows[1:]) + "\n")
+    widths = [max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0]))]
+    table = environment(escape=False).get_template("tables/pipe.md.j2").render(header=rows[0], rows=rows[1:], widths=widths)
+    return Text(table + "\n")

@@ -78,7 +78,8 @@ def test_numbers_and_references(tmp_path):
     navigation = {"root": "", "contents_title": "", "pdf": "", "other": ""}
     write_html(tree, numbers, {"title": "T", "lang": "sl"}, navigation, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    for label, shown in (("fig-b", "Slika\u00a02"), ("fig-a", "1"), ("eq-e", "Enačba\u00a01"), ("tbl-t", "Tabela\u00a01"), ("sec-two", "1.1")):
+    shown_by_label = {"fig-b": "Slika\u00a02", "fig-a": "1", "eq-e": "Enačba\u00a01", "tbl-t": "Tabela\u00a01", "sec-two": "1.1"}
+    for label, shown in shown_by_label.items():
         assert f'<a href="#{label}" class="quarto-xref">{shown}</a>' in page
         assert f'id="{label}"' in page
     assert "Slika\u00a02: Second." in page and "Tabela\u00a01: Caption." in page

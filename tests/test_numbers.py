@@ -13,18 +13,24 @@ def test_examples_in_docstrings():
     assert doctest.testmod(numbers).failed == 0
 
 
-@pytest.mark.parametrize(("value", "sl", "en"), [(0.8166, "0,817", "0.817"), (-0.25, "−0,250", "−0.250"), (None, "–", "–"), (float("nan"), "–", "–")])
+@pytest.mark.parametrize(("value", "sl", "en"), [
+    (0.8166, "0,817", "0.817"), (-0.25, "−0,250", "−0.250"), (None, "–", "–"), (float("nan"), "–", "–"),
+])
 def test_decimal(value, sl, en):
     assert numbers.decimal(value, 3, "sl") == sl
     assert numbers.decimal(value, 3, "en") == en
 
 
-@pytest.mark.parametrize(("value", "sl"), [(0.0, "0"), (1.0, "1"), (0.95, "0,95"), (1e-3, "10⁻³"), (5e-4, "5 · 10⁻⁴"), (1e-2, "10⁻²"), (2.5e-5, "2,5 · 10⁻⁵")])
+@pytest.mark.parametrize(("value", "sl"), [
+    (0.0, "0"), (1.0, "1"), (0.95, "0,95"), (1e-3, "10⁻³"), (5e-4, "5 · 10⁻⁴"), (1e-2, "10⁻²"), (2.5e-5, "2,5 · 10⁻⁵"),
+])
 def test_scientific(value, sl):
     assert numbers.scientific(value, "sl") == sl
 
 
-@pytest.mark.parametrize(("count", "sl"), [(1, "1 bolnik"), (2, "2 bolnika"), (4, "4 bolniki"), (5, "5 bolnikov"), (101, "101 bolnik"), (240, "240 bolnikov")])
+@pytest.mark.parametrize(("count", "sl"), [
+    (1, "1 bolnik"), (2, "2 bolnika"), (4, "4 bolniki"), (5, "5 bolnikov"), (101, "101 bolnik"), (240, "240 bolnikov"),
+])
 def test_slovenian_counts(count, sl):
     assert Words("sl").count(count, "patients_noun") == sl
 

@@ -9,11 +9,15 @@ from report.figures.registry import FIGURES
 from report.tables import TABLES
 from tests.conftest import ROOT
 
-FIGURE_IDS = """fig-lr-dnn fig-wd-dnn fig-mp-dnn fig-lr-cnn fig-wd-cnn fig-mp-cnn fig-best-auc fig-tuning-nowig
-fig-tuning-resnet fig-resnets fig-roc fig-confusion fig-metrics fig-filters-resnet fig-filters-cnn fig-act-resnet
-fig-act-resnetog fig-act-cnn fig-io-resnetog fig-io-cnn fig-sal-resnetog-right fig-sal-resnetog-wrong fig-sal-cnn-right
-fig-sal-cnn-wrong""".split()
-OTHER_IDS = "eq-f1 eq-gmean tbl-thresholds tbl-hyperparameters".split()
+FIGURE_IDS = [
+    "fig-lr-dnn", "fig-wd-dnn", "fig-mp-dnn", "fig-lr-cnn",
+    "fig-wd-cnn", "fig-mp-cnn", "fig-best-auc", "fig-tuning-nowig",
+    "fig-tuning-resnet", "fig-resnets", "fig-roc", "fig-confusion",
+    "fig-metrics", "fig-filters-resnet", "fig-filters-cnn", "fig-act-resnet",
+    "fig-act-resnetog", "fig-act-cnn", "fig-io-resnetog", "fig-io-cnn",
+    "fig-sal-resnetog-right", "fig-sal-resnetog-wrong", "fig-sal-cnn-right", "fig-sal-cnn-wrong",
+]
+OTHER_IDS = ["eq-f1", "eq-gmean", "tbl-thresholds", "tbl-hyperparameters"]
 
 
 @pytest.fixture(scope="module")

@@ -50,3 +50,12 @@ def test_a_diverged_trial_is_never_chosen():
 def test_mean_of_the_last_epochs():
     assert mean_of_last(history(2.0, 0.7), 2) == {"val_loss": 2.0, "val_auc": 0.7}
     assert mean_of_last(history(2.0)[:1], 5)["val_loss"] == 9.0
+
+
+def test_the_best_trial_so_far_is_one_that_was_run():
+    search = Search(GRID, last_epochs=2)
+    for coordinate in ("lr", "wd", "mp"):
+        for candidate in search.missing(coordinate):
+            search.trials[candidate] = history(candidate.lr + candidate.wd)
+        search.settle(coordinate)
+        assert search.best() in search.trials

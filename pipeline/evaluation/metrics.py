@@ -1,6 +1,7 @@
 """Metrics of a classifier on patients, and their uncertainty."""
 
 import numpy as np
+
 from pipeline.evaluation.thresholds import Confusion, f1, gmean
 
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balanced_accuracy", "mcc")

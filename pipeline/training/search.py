@@ -35,6 +35,10 @@ class Search:
         """The candidates that no earlier phase has tried."""
         return [candidate for candidate in self.candidates(coordinate) if candidate not in self.trials]
 
+    def best(self) -> Hyperparameters:
+        """The trial at the values settled so far."""
+        return Hyperparameters(**{name: self.chosen.get(name, getattr(self.grid, name)[0]) for name in SEARCHED})
+
     def settle(self, coordinate: str) -> None:
         """Choose the candidate with the lowest validation loss; note what the AUC would have chosen."""
         candidates = self.candidates(coordinate)

@@ -33,10 +33,9 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
         for job, history in zip(jobs, results, strict=True):
             searches[job.model].trials[job.chosen] = history
             phase_of[job.model, job.chosen] = coordinate
-        for search in searches.values():
+        for model, search in searches.items():
             search.settle(coordinate)
-    for model, search in searches.items():
-        _keep_start(model, search, digests[model], settings, layout)
+            _keep_start(model, search, digests[model], settings, layout)
     return {model: _write(model, search, phase_of, layout) for model, search in searches.items()}
 
 
@@ -73,7 +72,7 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
     open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
-        todo = [replace(jobs[index], save_state=_state_path(paths[index])) for index in open_jobs]
+        todo = [_saving_state(jobs[index], paths[index]) for index in open_jobs]
         for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
             write_json(paths[open_jobs[done]], [_storable(row) for row in result.history])
             bar.advance()
@@ -83,6 +82,11 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
 def _trial_path(layout: Layout, digest: str, job: TrainJob) -> Path:
     name = json.dumps([digest, job.model, asdict(job.chosen), job.epochs], sort_keys=True)
     return layout.unfinished / f"{job.model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def _saving_state(job: TrainJob, trial: Path) -> TrainJob:
+    """Let a ResNet leave its state, from which the final training goes on; the other networks train in no time."""
+    return replace(job, save_state=_state_path(trial)) if job.model in RESNET_MODELS else job
 
 
 def _state_path(trial: Path) -> Path:
@@ -95,8 +99,8 @@ def start_paths(layout: Layout, model: str) -> tuple[Path, Path]:
 
 
 def _keep_start(model: str, search: Search, digest: str, settings: Settings, layout: Layout) -> None:
-    """Keep the state of the winning trial for the final training; throw the others away."""
-    values = Hyperparameters(**search.chosen)
+    """Keep the state of the best trial so far for the final training; throw the others away."""
+    values = search.best()
     job = TrainJob(layout.root, model, values, settings.epochs_tuning, 0, 0, 0, None, 0, False)
     state, description = start_paths(layout, model)
     state.parent.mkdir(parents=True, exist_ok=True)

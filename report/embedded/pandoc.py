@@ -22,7 +22,7 @@ def run_pandoc(text: str, *options: str) -> str:
 
 def parse_markdown(text: str) -> dict:
     """Pandoc's syntax tree of a Markdown text."""
-    return json.loads(run_pandoc(text, "--from", "markdown", "--to", "json"))
+    return json.loads(run_pandoc(text, "--from", "markdown", "--to", "json", "--columns", "1000"))
 
 
 def write_tree(tree: dict, *options: str) -> str:

@@ -15,8 +15,6 @@ def shape(tree: dict, numbers: Numbers, format_name: str) -> dict:
     """A copy of `tree` for `html` or `typst`."""
     shapers = {"html": (_html_figure, _html_callout, _html_equation), "typst": (_typst_figure, _typst_callout, _typst_equation)}
     figure, callout, equation = shapers[format_name]
-    # On a narrow screen a wide table scrolls within its wrapper, reachable by keyboard.
-    wrap = (lambda table: node("Div", [["", ["table-wrap"], [["tabindex", "0"]]], [table]])) if format_name == "html" else (lambda table: table)
 
     def change(item: dict):
         if item["t"] == "Span" and "equation" in item["c"][0][1]:
@@ -27,7 +25,7 @@ def shape(tree: dict, numbers: Numbers, format_name: str) -> dict:
         if FIGURE_CLASS in classes:
             return figure(item)
         if TABLE_CLASS in classes:
-            return wrap(_table(item))
+            return _wrap(_table(item)) if format_name == "html" else _table(item)
         if "content-visible" in classes:
             wanted = dict(item["c"][0][2]).get("when-format")
             return item["c"][1] if wanted in FORMAT_NAMES[format_name] else []
@@ -46,10 +44,16 @@ def _table(item: dict) -> dict:
     return table
 
 
+def _wrap(table: dict) -> dict:
+    """On a narrow screen a wide table scrolls within its wrapper, reachable by keyboard."""
+    return node("Div", [["", ["table-wrap"], [["tabindex", "0"]]], [table]])
+
+
 def _html_figure(item: dict) -> dict:
     (label, _, attributes), (caption,) = item["c"]
-    alt = html.unescape(dict(attributes)["alt"])
-    image = node("Image", [["", [], [["loading", "lazy"], ["style", f"width: {dict(attributes)['width']}%"]]], [node("Str", alt)], [f"figures/{label}.svg", ""]])
+    given = dict(attributes)
+    shown = ["", [], [["loading", "lazy"], ["style", f"width: {given['width']}%"]]]
+    image = node("Image", [shown, [node("Str", html.unescape(given["alt"]))], [f"figures/{label}.svg", ""]])
     return node("Figure", [[label, [], []], [None, [node("Plain", caption["c"])]], [node("Plain", [image])]])
 
 
