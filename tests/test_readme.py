@@ -9,7 +9,6 @@ from pipeline.settings import PROFILES, load_settings
 from report.readme import COMMENTS, MEASURED, header_line, render_readme, tracked_files
 from tests.conftest import ROOT
 
-
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the file tree is read from git, and this is no clone")
 
 
