@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from pipeline.data.dataset import load_dataset
-from pipeline.device import choose_backend, device_name
+from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
 from pipeline.layout import PRETRAINED_MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
@@ -33,9 +33,8 @@ GOALS = {"one trial of every tuned model": 4.0}
 
 def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     """Measure, print a table, and write bench.json into the study's folder; 0 when done."""
-    backend = choose_backend(device, settings.fast)
     with Engine(processes_for(device, settings.fast)) as engine:
-        study = Study(settings, layout, backend, engine, Progress(), Ledger(layout))
+        study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
         run_stages(study, "pretrain")
         rows = [_compare(study, name, models) for name, models in _cases().items()]
     write_json(layout.root / "bench.json", rows)

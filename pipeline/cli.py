@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.layout import STAGES, Layout
 
-VERBS = ("all", *STAGES, "status", "bench")
+VERBS = ("all", *STAGES, "status", "bench", "ship")
 HELP = {
     "all": "every stage, then the report",
     "data": "read or make the patients, split them",
@@ -21,6 +21,7 @@ HELP = {
     "explain": "filters, activations, saliency",
     "status": "what is done, stale or missing",
     "bench": "measure the speed against plain loops",
+    "ship": "copy what the report needs into results/, small enough for a repository",
 }
 
 
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="auto", help="auto, tiny, quick or paper (auto: paper with CUDA, else quick)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="study folder (default artifacts/<profile>)")
     parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where `all` puts the site (default _site)")
+    parser.add_argument("--renderer", default="auto", help="what `all` renders with: auto, quarto or embedded")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
                         help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
@@ -65,7 +67,8 @@ def _run(options: argparse.Namespace) -> int:
     from pipeline.settings import PROFILES, load_settings
 
     for kind, value, known in (("stage", options.verb, VERBS), ("profile", options.profile, ("auto", *PROFILES)),
-                               ("device", options.device, ("auto", "cpu", "cuda"))):
+                               ("device", options.device, ("auto", "cpu", "cuda")),
+                               ("renderer", options.renderer, ("auto", "quarto", "embedded"))):
         if value not in known:
             raise UnknownName(kind, value, known)
     named = options.profile if options.profile != "auto" else "quick"
@@ -77,6 +80,11 @@ def _run(options: argparse.Namespace) -> int:
         from pipeline.status import print_status
 
         print_status(settings, layout)
+        return 0
+    if options.verb == "ship":
+        from pipeline.ship import ship_study
+
+        ship_study(layout, Path("results") / layout.root.name)
         return 0
     if options.verb == "bench":
         from pipeline.bench import run_bench
@@ -102,7 +110,6 @@ def _resolve(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def _compute(options: argparse.Namespace, settings, layout: Layout, device: str) -> int:
-    from pipeline.device import choose_backend
     from pipeline.engine import Engine
     from pipeline.ledger import Ledger
     from pipeline.progress import Progress
@@ -112,8 +119,7 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
     _refuse_file(layout.root)
     last = STAGES[-1] if options.verb == "all" else options.verb
     with Engine(processes_for(device, settings.fast)) as engine:
-        backend = choose_backend(device, settings.fast)
-        run_stages(Study(settings, layout, backend, engine, progress, Ledger(layout)), last)
+        run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":
         return 0
     progress.say(f"study: whole, in {layout.root}")
@@ -130,5 +136,5 @@ def _refuse_file(root: Path) -> None:
 
 def _report(root: Path, options: argparse.Namespace) -> int:
     """Render the report as a program of its own: the pipeline never imports it."""
-    words = [sys.executable, "-m", "report", "--study", str(root), "--site", str(options.site)]
+    words = [sys.executable, "-m", "report", "--study", str(root), "--site", str(options.site), "--renderer", options.renderer]
     return subprocess.run(words + (["--quiet"] if options.quiet else []), check=False).returncode

@@ -1,9 +1,9 @@
-"""Chooses the device and the fast paths it offers; imported only by code that computes with torch."""
+"""Chooses the device and the fast paths it offers. torch takes seconds to load, so it is loaded only where it is asked."""
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-
-import torch
+from pathlib import Path
 
 from pipeline.errors import NoCuda
 
@@ -20,18 +20,39 @@ class Backend:
     channels_last: bool
 
     def autocast(self) -> AbstractContextManager:
-        return torch.autocast(self.device, torch.bfloat16) if self.bf16 else nullcontext()
+        if not self.bf16:
+            return nullcontext()
+        import torch
+
+        return torch.autocast(self.device, torch.bfloat16)
 
     @property
-    def memory_format(self) -> torch.memory_format:
+    def memory_format(self):
+        """torch's memory format of images and convolution weights."""
+        import torch
+
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
 def choose_device(wanted: str) -> str:
     """`cpu` or `cuda` for `auto`, `cpu` or `cuda`. Raises NoCuda."""
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if wanted == "cpu":
+        return "cpu"
+    if _cuda_is_there():
+        return "cuda"
+    if wanted == "cuda":
         raise NoCuda
-    return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    return "cpu"
+
+
+def _cuda_is_there() -> bool:
+    """Ask torch, unless this Linux machine or Mac has no such device at all."""
+    nodes = ("nvidia[0-9]*", "dxg", "kfd")  # a driver's devices: NVIDIA, WSL, AMD
+    if sys.platform == "darwin" or (sys.platform == "linux" and not any(list(Path("/dev").glob(node)) for node in nodes)):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def choose_backend(device: str, fast: bool) -> Backend:
@@ -43,6 +64,8 @@ def choose_backend(device: str, fast: bool) -> Backend:
 
 def _has_bf16(device: str) -> bool:
     """Whether bfloat16 is computed in hardware; emulated bfloat16 is ten times slower than fp32."""
+    import torch
+
     if device == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
@@ -52,6 +75,8 @@ def _has_bf16(device: str) -> bool:
 def device_name(device: str) -> str:
     """The device in words, for the provenance."""
     if device == "cuda":
+        import torch
+
         return torch.cuda.get_device_name()
     import platform
 

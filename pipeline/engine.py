@@ -12,12 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 WORKER_ENVIRONMENT = {
     # One thread per process; torch is told its threads per job.
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"),
-    # Keep freed memory and use huge pages: otherwise every training step gives its activations back to the kernel
-    # and takes them again page by page (10,000 page faults a step with ResNet18). Other systems ignore these.
+    # Keep freed memory: otherwise every training step gives its activations back to the kernel and takes them again
+    # page by page (10,000 page faults a step with ResNet18). Systems without glibc ignore these.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20),
     "MALLOC_TOP_PAD_": str(64 * 2**20),
-    "THP_MEM_ALLOC_ENABLE": "1",
 }
 
 

@@ -77,5 +77,9 @@ class Layout:
     def comparison(self) -> Path:
         return self.root / "evaluation" / "comparison.json"
 
+    @property
+    def examples(self) -> Path:
+        return self.root / "explanations" / "examples.npz"
+
     def explanation(self, model: str, name: str) -> Path:
         return self.root / "explanations" / model / name

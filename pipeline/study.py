@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.device import Backend
+from pipeline.device import Backend, choose_backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
 from pipeline.layout import STAGES, Layout
@@ -23,10 +23,14 @@ class Study:
 
     settings: Settings
     layout: Layout
-    backend: Backend
+    device: str
     engine: Engine
     progress: Progress
     ledger: Ledger
+
+    @property
+    def backend(self) -> Backend:
+        return choose_backend(self.device, self.settings.fast)
 
 
 def run_stages(study: Study, last: str) -> bool:
@@ -140,8 +144,12 @@ def _run_compare(study: Study, units: list[Unit]) -> None:
 
 
 def _run_explain(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.examples import write_examples
     from pipeline.explanations.explain import ExplainJob, explain_model
 
+    for unit in [unit for unit in units if unit.subject == "examples"]:
+        _timed(study, unit, lambda: write_examples(study.layout))
+    units = [unit for unit in units if unit.subject != "examples"]
     jobs = [ExplainJob(study.layout.root, unit.subject, study.backend, 1) for unit in units]
     _run_jobs(study, "explain", explain_model, units, jobs)
 

@@ -1,5 +1,6 @@
 """The units of work of a study and what each depends on; computes nothing and imports no torch."""
 
+import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def all_units() -> list[Unit]:
         *(Unit("train", model, ("data", *_pretrain_for(model), _search_of(model))) for model in MODELS),
         *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
+        Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
     ]
 
@@ -93,6 +95,15 @@ def _particular_settings(unit: Unit, settings: Settings) -> object:
 
 def _fingerprint(path: Path) -> list:
     """Name, size and time of change of every file the data lie in: a changed file makes the data stale."""
-    root = path if path.is_dir() else path.parent if path.suffix == ".csv" else None
-    files = sorted(file for file in root.rglob("*") if file.is_file()) if root else [path] if path.exists() else []
-    return [[file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    files = {file for entry in [path, *_listed(path)] for file in (entry.rglob("*") if entry.is_dir() else [entry]) if file.is_file()}
+    return [[file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(files)]
+
+
+def _listed(table: Path) -> list[Path]:
+    """The files and folders a CSV names; none where it cannot be read, which the data stage will tell."""
+    if table.suffix != ".csv" or not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        rows = list(csv.DictReader(file))
+    names = {row.get(column) or "" for row in rows for column in ("path", "mask", "id")} - {""}
+    return [table.parent / f"{name}{suffix}" for name in names for suffix in ("", ".npy", ".npz")]

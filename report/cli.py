@@ -54,13 +54,27 @@ def choose_renderer(wanted: str) -> str:
 
 
 def _render(renderer: str, study: Path, site: Path) -> None:
+    refuse_foreign(site)
     if renderer == "embedded":
         from report.embedded.site import render_site
 
         render_site(study, site)
         return
-    environment = {**os.environ, STUDY_VARIABLE: str(study.resolve())}
-    done = subprocess.run(["quarto", "render", "--output-dir", str(site.resolve())] if site != Path("_site") else ["quarto", "render"],
-                          cwd=ROOT, env=environment, check=False)
-    if done.returncode:
-        raise UserError("quarto render failed, see its message above; python -m report --renderer embedded renders without Quarto")
+    # Quarto wants its output folder inside the project; the old site stays until the new one is whole.
+    building = ROOT / "_site-building"
+    try:
+        done = subprocess.run(["quarto", "render", "--output-dir", building.name], cwd=ROOT, check=False,
+                              env={**os.environ, STUDY_VARIABLE: str(study.resolve())})
+        if done.returncode:
+            raise UserError("quarto render failed, see its message above; python -m report --renderer embedded renders without Quarto")
+        shutil.rmtree(site, ignore_errors=True)
+        site.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(building, site)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def refuse_foreign(site: Path) -> None:
+    """Never empty a folder that holds something else than a site."""
+    if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "index.html").exists())):
+        raise UserError(f"--site {site} holds other files; name a new or empty folder")

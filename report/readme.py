@@ -25,6 +25,7 @@ MEASURED = ROOT / "docs" / "measured"
 # What cannot say itself what it is: files without a docstring, and folders shown as one line.
 COMMENTS = {
     ".ci/run": "what CI runs in a fresh clone",
+    ".github/workflows/pages.yml": "renders the shipped study and publishes it",
     ".gitignore": "what git leaves alone",
     "CHANGELOG.md": "what changed, by version",
     "CITATION.cff": "how to cite the study",
@@ -51,6 +52,7 @@ COMMENTS = {
     "templates/sentences/": "result-dependent sentences, a file per sentence and language",
     "templates/tables/": "layout of the tables",
     "templates/words.toml": "the catalogue of words in both languages",
+    "results/": "a finished study, shipped, so that the report renders right after a clone",
     "tests/data/": "a real CT slice to test reading with",
 }
 
@@ -80,14 +82,15 @@ def file_tree() -> str:
     return "\n".join(f"{name:{width}}{comment}" for name, comment in lines.items())
 
 
-def measure(root: Path, wall: float, memory: float) -> dict:
-    """What README shows of a study; wall: seconds of the whole command, memory: peak of all processes, MB."""
+def measure(root: Path, wall: float, memory: float, log: str) -> dict:
+    """What README shows of a study; wall: seconds of the whole command, memory: peak of all processes, MB; log: what it printed."""
     study = Study(root)
     keys = ("date", "commit", "device", "cores", "seconds", "profile")
     models = {
         model: {name: study.metrics(model)[name] for name in ("auc", "auc_low", "auc_high", "brier")} for model in study.models
     }
     return {**{key: study.provenance[key] for key in keys}, "bf16": study.provenance["backend"]["bf16"], "wall": wall, "memory": memory,
+            "log": [line for line in log.splitlines() if re.match(r"profile auto|\[ *[\d.]+ s\]|report:|open ", line)],
             "weights": study.pretraining["kind"], "models": models, "baselines": study.comparison["baselines"],
             "patients": study.dataset["patients"], "image_size": study.dataset["image_size"]}
 
@@ -107,8 +110,8 @@ def render_readme() -> str:
     return environment(escape=False).get_template("readme.md.j2").render(measured=measured, w=Words("en"), tree=file_tree()) + "\n"
 
 
-def _take(root: Path, wall: float, memory: float) -> None:
-    measured = measure(root, wall, memory)
+def _take(root: Path, wall: float, memory: float, log: str) -> None:
+    measured = measure(root, wall, memory, log)
     MEASURED.mkdir(parents=True, exist_ok=True)
     (MEASURED / f"{measured['profile']}.json").write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     profile = ROOT / "pipeline" / "profiles" / f"{measured['profile']}.toml"
@@ -124,9 +127,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--study", type=Path, help="a finished study to take the numbers from")
     parser.add_argument("--wall", type=float, default=0.0, help="seconds the whole command took")
     parser.add_argument("--memory", type=float, default=0.0, help="peak memory of all its processes together, MB")
+    parser.add_argument("--log", type=Path, help="file with what the command printed")
     options = parser.parse_args(arguments)
     if options.study:
-        _take(options.study, options.wall, options.memory)
+        _take(options.study, options.wall, options.memory, options.log.read_text(encoding="utf-8") if options.log else "")
     (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")
     return 0
 

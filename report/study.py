@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import DamagedArtifact, MissingPath, UserError
+from pipeline.errors import MissingPath, UserError
 from pipeline.layout import MODELS, TUNED_MODELS, Layout
 from pipeline.records import read_csv, read_json, read_npz
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def find_study(wanted: Path | None = None) -> Path:
-    """The study to show: the one asked for, the one in the environment, or the newest whole one in artifacts/.
+    """The study to show: the one asked for, the one in the environment, the newest whole one, or the one shipped.
 
     Raises UserError when there is none, MissingPath when the wanted one is absent.
     """
@@ -27,10 +27,11 @@ def find_study(wanted: Path | None = None) -> Path:
         if not Layout(named).manifest.exists():
             raise UserError(f"the study in {named} is unfinished; run 'python -m pipeline all --out {named}' to finish it")
         return named
-    whole = sorted((ROOT / "artifacts").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not whole:
-        raise UserError("there is no finished study in artifacts/; run 'python -m pipeline all' first")
-    return whole[-1].parent
+    for folder in ("artifacts", "results"):
+        whole = sorted((ROOT / folder).glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+        if whole:
+            return whole[-1].parent
+    raise UserError("there is no finished study in artifacts/ or results/; run 'python -m pipeline all' first")
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,9 @@ class Study:
     def synthetic(self) -> bool:
         return self.dataset["source"] == "synthetic"
 
-    @cached_property
-    def patients(self) -> list[dict[str, str]]:
-        return read_csv(self.layout.patients, "data")
-
-    def slices(self) -> np.ndarray:
-        """float16 (patient, slice, y, x), memory-mapped, in [0, 1]."""
-        return self._array(self.layout.slices)
-
-    def lesions(self) -> np.ndarray | None:
-        """uint8 (patient, slice, y, x), memory-mapped, 1 in lesions; None where not known."""
-        return self._array(self.layout.lesions) if self.dataset["lesion_masks"] else None
-
-    @staticmethod
-    def _array(path: Path) -> np.ndarray:
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise DamagedArtifact(path, "data") from None
+    def examples(self) -> dict[str, np.ndarray]:
+        """Slices `mild` and `severe`, float16 (slice, y, x) in [0, 1]; `<label>.lesions` uint8 where known."""
+        return read_npz(self.layout.examples, "explain")
 
     @property
     def best_dnn(self) -> str:

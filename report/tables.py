@@ -24,15 +24,11 @@ def _hyperparameters(study: Study, words: Words) -> Rows:
     for coordinate in ("lr", "wd", "mp"):
         header += [f"{coordinate}, {words('source_value')}", f"{coordinate}, {words('own_value')}"]
     rows = [header]
-    for model in study.tuned_models:
-        cells = [model]
-        for coordinate in ("lr", "wd", "mp"):
-            cells += [words.scientific(source_study.HYPERPARAMETERS[model][coordinate]),
-                      words.scientific(study.chosen(model)[coordinate])]
-        rows.append(cells)
-    return [*rows, ["ResNet18og", *[words("not_tuned"), words.scientific(study.chosen("ResNet18og")["lr"])],
-                    *[words("not_tuned"), words.scientific(study.chosen("ResNet18og")["wd"])],
-                    *[words("not_tuned"), words.scientific(study.chosen("ResNet18og")["mp"])]]]
+    for model in study.models:
+        source = source_study.HYPERPARAMETERS[study.model(model)["tuned_as"]]
+        chosen = study.chosen(model)
+        rows.append([model, *[words.scientific(values[name]) for name in ("lr", "wd", "mp") for values in (source, chosen)]])
+    return rows
 
 
 def _thresholds(study: Study, words: Words) -> Rows:

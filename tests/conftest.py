@@ -20,7 +20,8 @@ def run_command(*words: str, module: str = "pipeline", timeout: int = 600) -> su
 def tiny(tmp_path_factory) -> Path:
     """Folder of a finished tiny study with its site: `study/` and `site/`."""
     folder = tmp_path_factory.mktemp("tiny")
-    done = run_command("all", "--profile", "tiny", "--device", "cpu", "--out", folder / "study", "--site", folder / "site")
+    done = run_command("all", "--profile", "tiny", "--device", "cpu", "--out", folder / "study", "--site", folder / "site",
+                       "--renderer", "embedded")
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -70,6 +70,21 @@ def test_too_few_patients_and_a_missing_class(capsys, tmp_path, rng):
     assert not list((tmp_path / "out").rglob("*.npy"))
 
 
+def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny):
+    import shutil
+    import urllib.error
+
+    def refuse(*arguments, **options):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    shutil.copytree(tiny / "study", tmp_path / "study")
+    words = ["pretrain", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "study"), "--set", "weights=imagenet"]
+    assert "use --set weights=procedural" in refused(capsys, *words)
+    assert (tmp_path / "study" / "pretraining" / "weights.safetensors").exists()
+
+
 def test_a_study_folder_that_is_a_file(capsys, tmp_path):
     (tmp_path / "file").touch()
     assert "is a file; name a folder" in refused(capsys, "data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "file"))
@@ -78,10 +93,12 @@ def test_a_study_folder_that_is_a_file(capsys, tmp_path):
 @pytest.mark.parametrize(("words", "message"), [
     (["--study", "nowhere"], "nowhere does not exist"),
     (["--renderer", "latex"], "unknown renderer 'latex'"),
+    (["--site", __file__], "holds other files"),
 ])
 def test_mistakes_of_the_report(capsys, tmp_path, tiny, words, message):
     study = [] if "--study" in words else ["--study", str(tiny / "study")]
-    assert report_main([*words, *study, "--site", str(tmp_path / "site")]) == 2
+    site = [] if "--site" in words else ["--site", str(tmp_path / "site")]
+    assert report_main([*words, *study, *site]) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and len(error.splitlines()) == 1
 

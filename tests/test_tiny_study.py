@@ -109,6 +109,24 @@ def test_nothing_is_done_twice_damage_stops_and_only_what_depends_on_a_change_is
     assert not [path for path in touched if path.startswith(("data/", "pretraining/")) or "ResNet" in path or "DNN" in path]
 
 
+def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path):
+    from pipeline.layout import Layout
+    from pipeline.ship import ship_study
+    from report.figures.registry import FIGURES
+    from report.study import Study, find_study
+    from report.style import study_style
+    from report.words import Words
+
+    shipped = tmp_path / "shipped"
+    ship_study(Layout(tiny / "study"), shipped)
+    assert not [path for path in shipped.rglob("*") if path.suffix in (".npy", ".safetensors")]
+    assert all(sha256_of(shipped / row["path"]) == row["sha256"] for row in json.loads((shipped / "manifest.json").read_text()))
+    study = Study(find_study(shipped))
+    with study_style():
+        for identifier in ("fig-data", "fig-roc", "fig-act-cnn", "fig-sal-cnn-right"):
+            assert FIGURES[identifier](study, Words("en")).axes
+
+
 def test_a_small_study_over_slices_from_png_files_runs_to_its_end(tiny, tmp_path):
     """The tiny study's own slices as 8-bit PNG files, as a user would bring them."""
     slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
@@ -119,8 +137,8 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end(tiny, tmp_path
         (tmp_path / row["id"]).mkdir()
         for index, plane in enumerate(stack):
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
-    done = run_command("all", *COMMAND, "--out", tmp_path / "study", "--site", tmp_path / "site", "--set", "source=slices",
-                       f"source_path={tmp_path}", "lr=1e-3", "wd=0", "mp=1", "epochs_small=1", "epochs_resnet=1")
+    done = run_command("all", *COMMAND, "--out", tmp_path / "study", "--site", tmp_path / "site", "--renderer", "embedded",
+                       "--set", "source=slices", f"source_path={tmp_path}", "lr=1e-3", "wd=0", "mp=1", "epochs_small=1", "epochs_resnet=1")
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "report" / "en" / "index.html").read_text(encoding="utf-8")
     assert "Synthetic data." not in page

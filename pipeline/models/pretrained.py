@@ -1,5 +1,7 @@
 """Where pretrained ResNet18 weights come from: ImageNet through torchvision's loader, a file, or procedural."""
 
+import contextlib
+import io
 import socket
 import urllib.error
 from pathlib import Path
@@ -21,7 +23,8 @@ def fetch_imagenet() -> dict[str, torch.Tensor]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
-        return dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # it announces its download
+            return dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
     except (urllib.error.URLError, OSError, RuntimeError, EOFError) as error:
         raise NoImageNet(error) from error
     finally:

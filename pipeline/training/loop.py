@@ -101,6 +101,8 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))
     losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
     best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
+    if start:
+        start.state.clear()  # restored by now; its memory is wanted for training
     for _ in history:
         list(batches(len(data.images), batch_size, shuffle))  # bring the order of batches to where it was
     for epoch in range(len(history) + 1, epochs + 1):

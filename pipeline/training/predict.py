@@ -6,7 +6,9 @@ from torch import nn
 
 from pipeline.device import Backend
 
-BATCH = 50  # slices at a time: large enough to fill a core, small enough for 512 x 512 on a laptop
+# Slices at a time: a GPU takes as many as fill it, a CPU as many pixels as stay small in memory at any image size.
+GPU_BATCH = 50
+CPU_BATCH_PIXELS = 50 * 128 * 128
 
 
 def as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
@@ -20,9 +22,10 @@ def predict_slices(model: nn.Module, slices: np.ndarray, backend: Backend) -> np
     model.eval()
     patients, per_patient, height, width = slices.shape
     flat = slices.reshape(patients * per_patient, 1, height, width)
+    batch = GPU_BATCH if backend.device == "cuda" else max(CPU_BATCH_PIXELS // (height * width), 1)
     outputs = []
-    for start in range(0, len(flat), BATCH):
-        images = torch.from_numpy(np.ascontiguousarray(flat[start : start + BATCH]))
+    for start in range(0, len(flat), batch):
+        images = torch.from_numpy(np.ascontiguousarray(flat[start : start + batch]))
         with backend.autocast():
             logits = model(as_input(images, backend))
         outputs.append(logits.float().sigmoid().flatten())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.errors import UserError
 from report.embedded.assemble import assemble
 from report.embedded.crossref import resolve
 from report.embedded.execute import Executed, execute_page
@@ -22,7 +21,6 @@ OTHER = {"sl": "en", "en": "sl"}
 
 def render_site(study: Path, site: Path) -> None:
     """Render all pages of `_quarto.yml` into `site`, which is replaced only when everything succeeded."""
-    _refuse_foreign(site)
     building = site.with_name(f".{site.name}-building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -36,12 +34,6 @@ def render_site(study: Path, site: Path) -> None:
         building.rename(site)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-
-
-def _refuse_foreign(site: Path) -> None:
-    """Never empty a folder that holds something else than a site."""
-    if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "index.html").exists())):
-        raise UserError(f"--site {site} holds other files; name a new or empty folder")
 
 
 def _render_page(page: Page, study: Path, building: Path) -> None:

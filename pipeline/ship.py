@@ -1,0 +1,39 @@
+"""`python -m pipeline ship`: copies what the report needs of a finished study, without images and weights, into results/.
+
+The copy renders like the study itself (`python -m report --study results/quick`), is small enough for a repository, and
+keeps settings, provenance and a manifest of its own files.
+"""
+
+import shutil
+from pathlib import Path
+
+from pipeline.errors import DamagedArtifact, MissingArtifact, UserError
+from pipeline.layout import Layout
+from pipeline.ledger import sha256_of
+from pipeline.records import read_json, write_json
+
+LEFT_OUT = (".npy", ".safetensors")
+LARGEST_BYTES = 25_000_000
+
+
+def ship_study(layout: Layout, target: Path) -> None:
+    """Copy the study to `target`, which is replaced. Raises MissingArtifact, DamagedArtifact, UserError."""
+    if not layout.manifest.exists():
+        raise MissingArtifact(layout.manifest, "all")
+    rows = [row for row in read_json(layout.manifest, "all") if not row["path"].endswith(LEFT_OUT)]
+    for row in rows:
+        if sha256_of(layout.root / row["path"]) != row["sha256"]:
+            raise DamagedArtifact(layout.root / row["path"], row["stage"])
+    total = sum((layout.root / row["path"]).stat().st_size for row in rows)
+    if total > LARGEST_BYTES:
+        raise UserError(f"the report's files take {total / 1e6:.0f} MB, more than {LARGEST_BYTES / 1e6:.0f}; "
+                        "ship a study with smaller images")
+    building = target.with_name(f".{target.name}-building")
+    shutil.rmtree(building, ignore_errors=True)
+    for name in [row["path"] for row in rows] + ["settings.json", "provenance.json"]:
+        (building / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(layout.root / name, building / name)
+    write_json(building / "manifest.json", rows)
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+    print(f"{target}: {len(rows)} files, {total / 1e6:.1f} MB; render it with: python -m report --study {target}")
