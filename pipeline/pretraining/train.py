@@ -43,7 +43,7 @@ def pretrain(job: PretrainJob) -> PretrainResult:
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
     model = resnet18(num_classes=settings.pretrain_classes).to(backend.device, memory_format=backend.memory_format)
-    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
     steps = settings.pretrain_epochs * max(len(train) // BATCH, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)
     shuffle = torch.Generator().manual_seed(settings.seed)
