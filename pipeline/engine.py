@@ -28,6 +28,10 @@ def core_count() -> int:
         return os.cpu_count() or 1
 
 
+def _load_torch() -> None:
+    import torchvision  # noqa: F401  # loads torch as well
+
+
 class Engine:
     """Runs jobs and yields results as they come; a context manager that ends its worker processes.
 
@@ -60,6 +64,11 @@ class Engine:
         for threads in sorted(set(width)):
             group = [index for index, value in enumerate(width) if value == threads]
             yield from self._run_group(function, jobs, group, max(self.processes // threads, 1))
+
+    def warm_up(self) -> None:
+        """Let the worker processes load torch, which takes seconds, while this process does the same."""
+        for _ in range(self.processes):
+            self._open_pool().submit(_load_torch)
 
     def _run_group(self, function: Callable, jobs: Sequence, group: list[int], at_once: int) -> Iterator[tuple[int, object]]:
         pool = self._open_pool()

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.device import Backend, choose_backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
-from pipeline.layout import STAGES, Layout
+from pipeline.layout import RESNET_MODELS, STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
 from pipeline.records import read_csv, read_json, write_json
@@ -98,6 +98,7 @@ def _run_data(study: Study, units: list[Unit]) -> None:
 
 
 def _run_pretrain(study: Study, units: list[Unit]) -> None:
+    study.engine.warm_up()
     from pipeline.pretraining.make import make_pretrained
 
     _timed(study, units[0], lambda: make_pretrained(study.settings, study.layout, study.backend, study.engine, study.progress))
@@ -130,11 +131,24 @@ def _run_train(study: Study, units: list[Unit]) -> None:
 
 
 def _run_evaluate(study: Study, units: list[Unit]) -> None:
-    from pipeline.evaluation.evaluate import EvaluateJob, evaluate_model
+    from pipeline.evaluation.evaluate import SPLITS, ScoreJob, score_patients, write_evaluation
 
-    settings = study.settings
-    jobs = [EvaluateJob(study.layout.root, unit.subject, settings.bootstrap, settings.seed, study.backend, 1) for unit in units]
-    _run_jobs(study, "evaluate", evaluate_model, units, jobs)
+    settings, backend = study.settings, study.backend
+    units = sorted(units, key=lambda unit: unit.subject not in RESNET_MODELS)  # the longest first
+    jobs = [ScoreJob(study.layout.root, unit.subject, split, backend, 1) for unit in units for split in SPLITS]
+    scored: dict[str, dict] = {unit.subject: {} for unit in units}
+    by_model = {unit.subject: unit for unit in units}
+    last = time.monotonic()
+    with study.progress.bar("evaluate", len(jobs)) as bar:
+        for index, probabilities in study.engine.run(score_patients, jobs):
+            model = jobs[index].model
+            scored[model][jobs[index].split] = probabilities
+            if len(scored[model]) == len(SPLITS):
+                in_order = {split: scored[model][split] for split in SPLITS}  # whichever was done first
+                files = write_evaluation(study.layout, model, in_order, settings.bootstrap, settings.seed)
+                _record(study, by_model[model], files, time.monotonic() - last)
+                last = time.monotonic()
+            bar.advance()
 
 
 def _run_compare(study: Study, units: list[Unit]) -> None:

@@ -7,6 +7,7 @@ import torch
 from pipeline.device import Backend, choose_backend
 from pipeline.layout import MODELS
 from pipeline.models.registry import build_model
+from pipeline.plain import fit_plainly
 from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network
 from pipeline.training.state import read_state, write_state
 
@@ -75,3 +76,11 @@ def test_going_on_from_a_state_gives_the_bits_of_a_run_from_the_beginning(name, 
     gone_on = fit_network(build_model(name, 128), data, values, 3, 4, 7, backend, start)
     assert gone_on.history == whole.history and gone_on.best_epoch == whole.best_epoch
     assert all(torch.equal(gone_on.weights[key], value) for key, value in whole.weights.items())
+
+
+def test_the_plain_loop_of_the_bench_does_the_same_work(data):
+    torch.manual_seed(3)
+    history = fit_plainly(build_model("CNN1", 128), data, Hyperparameters(1e-3, 0.0, 1.0), 8, 4, "cpu")
+    ours = fit("CNN1", data, epochs=8, mp=1.0).history
+    assert [row["epoch"] for row in history] == [row["epoch"] for row in ours]
+    assert history[0]["val_loss"] == pytest.approx(ours[0]["val_loss"], rel=0.1)

@@ -1,4 +1,4 @@
-"""The evaluation stage: scores of validation and test patients, and all that follows from them."""
+"""The evaluation stage: the scores of validation and test patients, and all that follows from them."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,15 +18,16 @@ from pipeline.records import finite_or_none, write_csv, write_json
 from pipeline.training.predict import predict_slices
 from pipeline.weights import read_weights
 
+SPLITS = ("validation", "test")
+
 
 @dataclass(frozen=True)
-class EvaluateJob:
-    """Score one trained model on the dataset under `root`."""
+class ScoreJob:
+    """Score the patients of one split of the dataset under `root` with one trained model."""
 
     root: Path
     model: str
-    bootstrap: int
-    seed: int
+    split: str
     backend: Backend
     threads: int
 
@@ -39,21 +40,26 @@ def load_trained(layout: Layout, model: str, image_size: int) -> torch.nn.Module
     return network.eval()
 
 
-def evaluate_model(job: EvaluateJob) -> list[Path]:
-    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one model; return their paths."""
+def score_patients(job: ScoreJob) -> np.ndarray:
+    """Probabilities of severe of every slice: float64 (patient, slice), in [0, 1]."""
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
     network = load_trained(layout, job.model, dataset.slices.shape[-1])
     network.to(job.backend.device, memory_format=job.backend.memory_format)
-    by_split = {
-        split: predict_slices(network, np.asarray(dataset.slices[dataset.members(split)]), job.backend)
-        for split in ("validation", "test")
-    }
+    return predict_slices(network, np.asarray(dataset.slices[dataset.members(job.split)]), job.backend)
+
+
+def write_evaluation(layout: Layout, model: str, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:
+    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one model; return their paths.
+
+    by_split: per split the slice probabilities (patient, slice) of `score_patients`.
+    """
+    dataset = load_dataset(layout)
     scores = {split: patient_mean(values) for split, values in by_split.items()}
     labels = {split: dataset.labels[dataset.members(split)] for split in scores}
     thresholds = _thresholds(labels, scores)
-    path = lambda name: layout.evaluation(job.model, name)  # noqa: E731
+    path = lambda name: layout.evaluation(model, name)  # noqa: E731
     _write_scores(path("scores.csv"), dataset, by_split)
     _write_roc(path("roc.csv"), labels, scores)
     write_csv(path("thresholds.csv"), thresholds,
@@ -61,7 +67,7 @@ def evaluate_model(job: EvaluateJob) -> list[Path]:
     chosen = {row["criterion"]: row["threshold"] for row in thresholds if row["chosen_on"] == "validation"}
     counts = {name: confusion_at(labels["test"], scores["test"], value) for name, value in chosen.items()}
     write_json(path("confusion.json"), {name: {"threshold": chosen[name], **asdict(counts[name])} for name in counts})
-    write_json(path("metrics.json"), _metrics(job, labels, scores, counts))
+    write_json(path("metrics.json"), _metrics(model, labels, scores, counts, bootstrap, seed))
     return [path(name) for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json")]
 
 
@@ -81,10 +87,10 @@ def _thresholds(labels: dict, scores: dict) -> list[dict]:
     return rows
 
 
-def _metrics(job: EvaluateJob, labels: dict, scores: dict, counts: dict) -> dict:
-    low, high = bootstrap_auc(labels["test"], scores["test"], job.bootstrap, job.seed)
+def _metrics(model: str, labels: dict, scores: dict, counts: dict, bootstrap: int, seed: int) -> dict:
+    low, high = bootstrap_auc(labels["test"], scores["test"], bootstrap, seed)
     return {
-        "model": job.model,
+        "model": model,
         "auc": float(roc_auc_score(labels["test"], scores["test"])), "auc_low": low, "auc_high": high,
         "validation_auc": float(roc_auc_score(labels["validation"], scores["validation"])),
         "validation_loss": finite_or_none(log_loss(labels["validation"], scores["validation"])),
