@@ -38,9 +38,8 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
         return figure
     layers = [name.split(".", 1)[1] for name in arrays if name.startswith(f"{outcome}.")]
     layers = [layer for layer in layers if layer not in ("input", "output")]
-    figure, axes = pyplot.subplots(len(layers), CHANNELS + 1, figsize=(WIDTH, 0.98 * len(layers)), squeeze=False,
-                                   gridspec_kw={"width_ratios": [1.0] + [1.0] * CHANNELS})
-    figure.set_layout_engine("none")  # the constrained layout takes a second for so many panels
+    # The constrained layout takes a second for so many panels, so they are placed by hand.
+    figure, axes = pyplot.subplots(len(layers), CHANNELS + 1, figsize=(WIDTH, 0.98 * len(layers)), squeeze=False, layout="none")
     figure.subplots_adjust(left=0.0, right=1.0, bottom=0.01, top=0.95, wspace=0.12, hspace=0.12)
     for row, layer in enumerate(layers):
         maps = arrays[f"{outcome}.{layer}"]
