@@ -1,5 +1,6 @@
 """Sentences that depend on results: a template per sentence and language, filled with stored numbers."""
 
+import re
 from collections.abc import Callable
 
 from report import source_study
@@ -20,7 +21,7 @@ class Sentences:
         if name.startswith("_"):
             raise AttributeError(name)
         template = environment(escape=False).get_template(f"sentences/{self._words.language}/{name}.md.j2")
-        return Text(" ".join(template.render(**self._context).split()))
+        return Text(re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip())  # keeps no-break spaces
 
 
 def _helpers(study: Study) -> dict[str, Callable]:

@@ -88,3 +88,12 @@ def test_sentences_exist_in_both_languages_and_are_all_used(pages):
     names = {language: {path.name.split(".")[0] for path in (ROOT / "templates" / "sentences" / language).iterdir()} for language in pages}
     assert names["sl"] == names["en"]
     assert {f"say.{name}" for name in names["sl"]} == set(pages["sl"].inline_expressions())
+
+
+def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):
+    from report.sentences import Sentences
+    from report.words import Words
+
+    text = Sentences(study, Words("en")).localisation.markdown
+    assert "\n" not in text and "  " not in text
+    assert "\u00a0%" in text and " %" not in text

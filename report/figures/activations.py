@@ -39,7 +39,8 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
     layers = [name.split(".", 1)[1] for name in arrays if name.startswith(f"{outcome}.")]
     layers = [layer for layer in layers if layer not in ("input", "output")]
     # The constrained layout takes a second for so many panels, so they are placed by hand.
-    figure, axes = pyplot.subplots(len(layers), CHANNELS + 1, figsize=(WIDTH, 0.98 * len(layers)), squeeze=False, layout="none")
+    figure, axes = pyplot.subplots(len(layers), CHANNELS + 2, figsize=(WIDTH, 0.98 * len(layers)), squeeze=False, layout="none",
+                                   gridspec_kw={"width_ratios": [1.0, 0.3] + [1.0] * CHANNELS})
     figure.subplots_adjust(left=0.0, right=1.0, bottom=0.01, top=0.95, wspace=0.12, hspace=0.12)
     for row, layer in enumerate(layers):
         maps = arrays[f"{outcome}.{layer}"]
@@ -52,12 +53,13 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
         else:
             axes[row, 0].axis("off")
         for column in range(CHANNELS):
-            panel = axes[row, column + 1]
+            panel = axes[row, column + 2]
             if column < len(maps):
                 draw_map(panel, maps[column], limits)
             else:
                 panel.axis("off")
-        axes[row, 1].set_ylabel(f"{layer}\n{maps.shape[1]} × {maps.shape[2]}", fontsize=7)
+        axes[row, 1].axis("off")
+        axes[row, 1].text(0.5, 0.5, f"{layer}\n{maps.shape[1]} × {maps.shape[2]}", fontsize=7, rotation=90, ha="center", va="center")
     return figure
 
 
