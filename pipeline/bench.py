@@ -13,18 +13,16 @@ import torch
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
-from pipeline.layout import PRETRAINED_MODELS, TUNED_MODELS, Layout
+from pipeline.layout import TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
-from pipeline.models.registry import build_model
 from pipeline.plain import fit_plainly
 from pipeline.progress import Progress
 from pipeline.records import write_json
 from pipeline.settings import Settings
 from pipeline.study import Study, processes_for, run_stages
 from pipeline.training.loop import Hyperparameters, gather_training_data
-from pipeline.training.trial import run_training
+from pipeline.training.trial import build_untrained_model, run_training
 from pipeline.training.tune import plan_jobs
-from pipeline.weights import read_weights
 
 EPOCHS = 2
 REPETITIONS = 3
@@ -74,10 +72,6 @@ def _median(work: Callable[[], object]) -> float:
 
 def _plain_trial(study: Study, model: str, values: Hyperparameters) -> None:
     dataset = load_dataset(study.layout)
-    weights = None
-    if model in PRETRAINED_MODELS:
-        stored = read_weights(study.layout.pretraining("weights.safetensors"), "pretrain")
-        weights = {name: torch.from_numpy(value) for name, value in stored.items()}
-    network = build_model(model, dataset.slices.shape[-1], weights)
+    network = build_untrained_model(study.layout, model, dataset.slices.shape[-1])
     data = gather_training_data(dataset, study.settings.monitor_slices)
     fit_plainly(network, data, values, EPOCHS, study.settings.batch_size, study.backend.device)

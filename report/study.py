@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MissingPath, UserError
-from pipeline.layout import MODELS, TUNED_MODELS, Layout
+from pipeline.layout import MODELS, Layout
 from pipeline.records import read_csv, read_json, read_npz
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
@@ -172,10 +172,6 @@ class Study:
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS
-
-    @property
-    def tuned_models(self) -> tuple[str, ...]:
-        return TUNED_MODELS
 
 
 def _number(text: str) -> float:

@@ -13,6 +13,7 @@ from pipeline.data.split import SPLITS, check_leakage, slice_hashes, split_patie
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
+from pipeline.ledger import sha256_of
 from pipeline.progress import Progress
 from pipeline.records import write_csv, write_json
 from pipeline.settings import Settings
@@ -101,13 +102,7 @@ def _write_tables(settings: Settings, layout: Layout, keys, patients, splits, le
                           "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}
                    for name in SPLITS},
         "lesion_masks": layout.lesions in paths,
-        "sha256": {path.name: file_sha256(path) for path in paths},
+        "sha256": {path.name: sha256_of(path) for path in paths},
         "versions": {"numpy": np.__version__},
     })
     return [*paths, layout.dataset]
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

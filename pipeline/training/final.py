@@ -11,7 +11,7 @@ from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import Settings
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.trial import TrainJob, TrainResult, run_training
-from pipeline.training.tune import plan_jobs, start_paths
+from pipeline.training.tune import loaded, plan_jobs, start_paths, storable
 from pipeline.weights import write_weights
 
 HISTORY_COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_auc")
@@ -52,16 +52,14 @@ def _with_start(job: TrainJob, search: str | None, layout: Layout) -> TrainJob:
     stored = read_json(description, "tune")
     if (stored["search"], stored["chosen"]) != (search, vars(job.chosen)) or len(stored["history"]) > job.epochs:
         return job
-    history = tuple({name: float("nan") if value is None else value for name, value in row.items()} for row in stored["history"])
-    return replace(job, start=state, history=history)
+    return replace(job, start=state, history=tuple(loaded(row) for row in stored["history"]))
 
 
 def _write(job, result: TrainResult, settings: Settings, layout: Layout) -> list[Path]:
     weights, description, history = (layout.model(job.model, name)
                                      for name in ("weights.safetensors", "settings.json", "history.csv"))
     write_weights(weights, result.weights)
-    write_csv(history, [{key: finite_or_none(value) for key, value in row.items()} for row in result.history],
-              HISTORY_COLUMNS)
+    write_csv(history, [storable(row) for row in result.history], HISTORY_COLUMNS)
     best = result.history[result.best_epoch - 1]
     write_json(description, {
         "model": job.model, "image_size": settings.image_size, "seed": settings.seed, "epochs": job.epochs,

@@ -5,7 +5,7 @@ over the last epochs of a trial; the AUC is kept beside it, and where the two wo
 result says so, as the source study does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,8 +28,7 @@ class Search:
 
     def candidates(self, coordinate: str) -> list[Hyperparameters]:
         """What to try along `coordinate`: its grid, with the settled values, the others at their first value."""
-        held = {name: self.chosen.get(name, getattr(self.grid, name)[0]) for name in SEARCHED}
-        return [Hyperparameters(**held | {coordinate: value}) for value in getattr(self.grid, coordinate)]
+        return [replace(self.best(), **{coordinate: value}) for value in getattr(self.grid, coordinate)]
 
     def missing(self, coordinate: str) -> list[Hyperparameters]:
         """The candidates that no earlier phase has tried."""

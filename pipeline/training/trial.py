@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
@@ -53,6 +54,15 @@ def model_seed(model: str, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{model}".encode()).digest()[:4], "big")
 
 
+def build_untrained_model(layout: Layout, model: str, image_size: int) -> nn.Module:
+    """The network a training starts from: random, or with the study's pretrained weights where the model takes them."""
+    weights = None
+    if model in PRETRAINED_MODELS:
+        stored = read_weights(layout.pretraining("weights.safetensors"), "pretrain")
+        weights = {name: torch.from_numpy(value) for name, value in stored.items()}
+    return build_model(model, image_size, weights)
+
+
 def run_training(job: TrainJob) -> TrainResult:
     """Build, train and watch one network; a pure function of the job and the dataset on disk."""
     torch.set_num_threads(job.threads)
@@ -61,11 +71,7 @@ def run_training(job: TrainJob) -> TrainResult:
     dataset = load_dataset(layout)
     seed = model_seed(job.model, job.seed)
     torch.manual_seed(seed)
-    weights = None
-    if job.model in PRETRAINED_MODELS:
-        stored = read_weights(layout.pretraining("weights.safetensors"), "pretrain")
-        weights = {name: torch.from_numpy(value) for name, value in stored.items()}
-    model = build_model(job.model, dataset.slices.shape[-1], weights)
+    model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
     data = gather_training_data(dataset, job.monitor_slices)
     start = Start(list(job.history), read_state(job.start)) if job.start else None
     fit = fit_network(model, data, job.chosen, job.epochs, job.batch_size, seed, job.backend, start, job.save_state is not None)

@@ -68,20 +68,20 @@ def threads_for(model: str) -> int:
 def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: Engine,
          progress: Progress, title: str) -> list[list[dict]]:
     """Histories of the jobs, from the finished trials on disk where there are any."""
-    paths = [_trial_path(layout, digests[job.model], job) for job in jobs]
+    paths = [_trial_path(layout, digests[job.model], job.model, job.chosen, job.epochs) for job in jobs]
     open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
         todo = [_saving_state(jobs[index], paths[index]) for index in open_jobs]
         for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
-            write_json(paths[open_jobs[done]], [_storable(row) for row in result.history])
+            write_json(paths[open_jobs[done]], [storable(row) for row in result.history])
             bar.advance()
-    return [[_loaded(row) for row in read_json(path, "tune")] for path in paths]
+    return [[loaded(row) for row in read_json(path, "tune")] for path in paths]
 
 
-def _trial_path(layout: Layout, digest: str, job: TrainJob) -> Path:
-    name = json.dumps([digest, job.model, asdict(job.chosen), job.epochs], sort_keys=True)
-    return layout.unfinished / f"{job.model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters, epochs: int) -> Path:
+    name = json.dumps([digest, model, asdict(values), epochs], sort_keys=True)
+    return layout.unfinished / f"{model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
 def _saving_state(job: TrainJob, trial: Path) -> TrainJob:
@@ -101,28 +101,29 @@ def start_paths(layout: Layout, model: str) -> tuple[Path, Path]:
 def _keep_start(model: str, search: Search, digest: str, settings: Settings, layout: Layout) -> None:
     """Keep the state of the best trial so far for the final training; throw the others away."""
     values = search.best()
-    job = TrainJob(layout.root, model, values, settings.epochs_tuning, 0, 0, 0, None, 0, False)
     state, description = start_paths(layout, model)
     state.parent.mkdir(parents=True, exist_ok=True)
-    winner = _state_path(_trial_path(layout, digest, job))
+    winner = _state_path(_trial_path(layout, digest, model, values, settings.epochs_tuning))
     if winner.exists():
         winner.replace(state)
-        write_json(description, {"search": digest, "chosen": asdict(values), "history": [_storable(row) for row in search.trials[values]]})
+        write_json(description, {"search": digest, "chosen": asdict(values), "history": [storable(row) for row in search.trials[values]]})
     for other in layout.unfinished.glob(f"{model}-*.safetensors"):
         other.unlink()
 
 
-def _storable(row: dict) -> dict:
+def storable(row: dict) -> dict:
+    """A row of a history for JSON or CSV: null where a value is not finite."""
     return {name: finite_or_none(value) for name, value in row.items()}
 
 
-def _loaded(row: dict) -> dict:
+def loaded(row: dict) -> dict:
+    """A stored row as it was: NaN where it holds null."""
     return {name: float("nan") if value is None else value for name, value in row.items()}
 
 
 def _write(model: str, search: Search, phase_of: dict, layout: Layout) -> list[Path]:
     rows = [
-        {"trial": number, "phase": phase_of[model, values], **asdict(values), **_storable(epoch), "lr": values.lr}
+        {"trial": number, "phase": phase_of[model, values], **asdict(values), **storable(epoch), "lr": values.lr}
         for number, (values, history) in enumerate(search.trials.items(), start=1) for epoch in history
     ]
     write_csv(layout.tuning(model), rows, TRIAL_COLUMNS)
