@@ -10,7 +10,7 @@ from pipeline.settings import Settings
 
 CODE = {
     "data": ("data",),
-    "pretrain": ("pretraining", "models/pretrained.py", "device.py"),
+    "pretrain": ("pretraining", "models/pretrained.py", "training/weight_gradient.py", "device.py"),
     "tune": ("training", "models", "evaluation/patient_means.py", "device.py"),
     "train": ("training", "models", "evaluation/patient_means.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "device.py"),

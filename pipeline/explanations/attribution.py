@@ -23,7 +23,8 @@ def grad_cam(network: nn.Module, layer: nn.Module, images: torch.Tensor) -> np.n
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    coarse = LayerGradCam(network, layer).attribute(images, target=0, relu_attributions=True)
+    # The gradient is asked for so that the layer has one even where the weights are frozen.
+    coarse = LayerGradCam(network, layer).attribute(images.clone().requires_grad_(), target=0, relu_attributions=True)
     fine = LayerAttribution.interpolate(coarse, tuple(images.shape[-2:]), "bilinear")
     return fine[:, 0].detach().cpu().numpy().astype(np.float32)
 

@@ -10,6 +10,7 @@ from torchvision.models import resnet18
 from pipeline.device import Backend
 from pipeline.pretraining.images import make_images
 from pipeline.settings import Settings
+from pipeline.training.weight_gradient import use_products
 
 BATCH = 32
 LEARNING_RATE = 1e-3
@@ -43,6 +44,7 @@ def pretrain(job: PretrainJob) -> PretrainResult:
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
     model = resnet18(num_classes=settings.pretrain_classes).to(backend.device, memory_format=backend.memory_format)
+    use_products(model, backend)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
     steps = settings.pretrain_epochs * max(len(train) // BATCH, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)

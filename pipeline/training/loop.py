@@ -15,6 +15,7 @@ from pipeline.device import Backend
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.training.predict import as_input, predict_slices
 from pipeline.training.state import capture, restore
+from pipeline.training.weight_gradient import use_products
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     goes on to `epochs` epochs in all, with the same result as a run without one.
     """
     model.to(backend.device, memory_format=backend.memory_format)
+    use_products(model, backend)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
     shuffle = torch.Generator().manual_seed(seed)
     history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))

@@ -1,0 +1,45 @@
+"""The weight gradient by matrix product against torch's own."""
+
+import pytest
+import torch
+
+from pipeline.device import Backend
+from pipeline.training.weight_gradient import ProductConv2d, use_products, weight_gradient
+
+CPU = Backend("cpu", bf16=False, channels_last=True)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding", "pixels"), [(3, 1, 1, 4), (3, 2, 1, 8), (3, 2, 1, 7), (5, 1, 0, 9), (2, 2, 0, 6)])
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_the_product_is_the_gradient_that_torch_computes(size, stride, padding, pixels, memory_format):
+    torch.manual_seed(1)
+    images = torch.randn(3, 4, pixels, pixels, dtype=torch.float64).to(memory_format=memory_format)
+    weight = torch.randn(5, 4, size, size, dtype=torch.float64, requires_grad=True)
+    output = torch.conv2d(images, weight, None, stride, padding)
+    gradient = torch.randn_like(output)
+    (expected,) = torch.autograd.grad(output, weight, gradient)
+    assert torch.allclose(weight_gradient(images, gradient, size, stride, padding), expected)
+
+
+def test_only_deep_convolutions_of_the_fp32_path_on_the_cpu_are_exchanged():
+    def network() -> torch.nn.Sequential:
+        return torch.nn.Sequential(torch.nn.Conv2d(1, 128, 3, bias=False), torch.nn.Conv2d(128, 8, 3, bias=False),
+                                   torch.nn.Conv2d(128, 8, 1, bias=False))
+
+    fast, plain, half = network(), network(), network()
+    use_products(fast, CPU)
+    use_products(plain, Backend("cpu", bf16=False, channels_last=False))
+    use_products(half, Backend("cpu", bf16=True, channels_last=True))
+    assert [isinstance(layer, ProductConv2d) for layer in fast] == [False, True, False]
+    assert not any(isinstance(layer, ProductConv2d) for net in (plain, half) for layer in net)
+
+
+def test_a_network_with_products_learns_the_same():
+    torch.manual_seed(2)
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 128, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(128, 16, 3, stride=2, bias=False))
+    images = torch.rand(4, 1, 10, 10)
+    before = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
+    use_products(network, CPU)
+    after = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
+    assert isinstance(network[2], ProductConv2d)
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(before, after, strict=True))
