@@ -83,3 +83,12 @@ class Layout:
 
     def explanation(self, model: str, name: str) -> Path:
         return self.root / "explanations" / model / name
+
+    @property
+    def browsed_patients(self) -> Path:
+        """Small copies of the test patients' slices and lesions."""
+        return self.root / "explanations" / "patients.npz"
+
+    def browsed_maps(self, model: str) -> Path:
+        """Saliency of a compared model for every test patient."""
+        return self.root / "explanations" / "maps" / f"{model}.npz"

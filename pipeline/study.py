@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.device import Backend, choose_backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
-from pipeline.layout import RESNET_MODELS, STAGES, Layout
+from pipeline.layout import CONV_MODELS, RESNET_MODELS, STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
 from pipeline.records import read_csv, read_json, write_json
@@ -163,9 +163,26 @@ def _run_explain(study: Study, units: list[Unit]) -> None:
 
     for unit in [unit for unit in units if unit.subject == "examples"]:
         _timed(study, unit, lambda: write_examples(study.layout))
-    units = [unit for unit in units if unit.subject != "examples"]
-    jobs = [ExplainJob(study.layout.root, unit.subject, study.backend, 1) for unit in units]
-    _run_jobs(study, "explain", explain_model, units, jobs)
+    models = sorted((unit for unit in units if unit.subject in CONV_MODELS), key=lambda unit: unit.subject not in RESNET_MODELS)
+    jobs = [ExplainJob(study.layout.root, unit.subject, study.backend, 1) for unit in models]
+    _run_jobs(study, "explain", explain_model, models, jobs)
+    for unit in [unit for unit in units if unit.subject == "patients"]:
+        _timed(study, unit, lambda: _browse(study))
+
+
+def _browse(study: Study) -> list[Path]:
+    """Saliency of the compared models for every test patient."""
+    from pipeline.explanations.browsing import browse_jobs, browse_patients, write_browsing
+
+    compared = read_json(study.layout.comparison, "evaluate")["compared"]
+    jobs = browse_jobs(study.layout, compared, study.backend)
+    found: list = [None] * len(jobs)
+    with study.progress.bar("browse", len(jobs)) as bar:
+        for index, maps in study.engine.run(browse_patients, jobs):
+            found[index] = maps
+            bar.advance()
+    return write_browsing(study.layout, {
+        model: [maps for job, maps in zip(jobs, found, strict=True) if job.model == model] for model in compared})
 
 
 def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], jobs: list) -> None:

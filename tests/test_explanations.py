@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
+from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases, outcome_of
 
 
@@ -62,3 +63,16 @@ def test_the_most_confident_case_of_each_outcome_and_its_loudest_slice():
     assert (cases["tp"].position, cases["tp"].slice) == (1, 0)
     assert (cases["tn"].position, cases["tn"].slice) == (2, 1)
     assert (cases["fp"].position, cases["fp"].slice) == (4, 1)
+
+
+def test_shrinking_averages_whole_blocks_and_leaves_small_planes():
+    planes = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+    assert shrink(planes, 2).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
+    assert np.array_equal(shrink(planes, 8), planes)
+
+
+def test_saliency_bytes_reach_white_at_the_percentile_and_stay_black_where_there_is_none():
+    ramp = np.linspace(0, 1, 10_000, dtype=np.float32).reshape(1, 100, 100)
+    found = as_bytes(np.concatenate([ramp, np.zeros_like(ramp)]))
+    assert found.dtype == np.uint8 and found[0].max() == 255 and (found[0] == 255).mean() == pytest.approx(0.01, abs=0.003)
+    assert not found[1].any()

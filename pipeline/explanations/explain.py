@@ -37,14 +37,15 @@ def explain_model(job: ExplainJob) -> list[Path]:
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
-    network = load_trained(layout, job.model, dataset.slices.shape[-1]).to(job.backend.device)
-    cases = _cases(layout, job.model)
+    network = load_trained(layout, job.model, dataset.slices.shape[-1]).to(job.backend.device).requires_grad_(False)
+    scores = _test_scores(layout, job.model)
+    cases = _cases(layout, job.model, scores)
     path = lambda name: layout.explanation(job.model, name)  # noqa: E731
     write_npz(path("filters.npz"), {"first": first_convolution(job.model, network).weight.detach().cpu().numpy()})
     write_npz(path("activations.npz"), _activations(job, network, dataset, cases))
     write_npz(path("saliency.npz"), _saliency(job, network, dataset, cases))
     write_json(path("cases.json"), {
-        "cases": [_describe(case, layout, job.model) for case in cases],
+        "cases": [_describe(case, scores) for case in cases],
         "localisation": _localisation(job, network, dataset),
     })
     return [path(name) for name in ("filters.npz", "activations.npz", "saliency.npz", "cases.json")]
@@ -54,15 +55,14 @@ def _test_scores(layout: Layout, model: str) -> list[dict[str, str]]:
     return [row for row in read_csv(layout.evaluation(model, "scores.csv"), "evaluate") if row["split"] == "test"]
 
 
-def _cases(layout: Layout, model: str) -> list[Case]:
-    rows = _test_scores(layout, model)
+def _cases(layout: Layout, model: str, rows: list[dict[str, str]]) -> list[Case]:
     by_slice = np.array([[float(value) for name, value in row.items() if name.startswith("slice_")] for row in rows])
     threshold = read_json(layout.evaluation(model, "confusion.json"), "evaluate")["gmean"]["threshold"]
     return choose_cases(np.array([int(row["label"]) for row in rows]), by_slice, threshold)
 
 
-def _describe(case: Case, layout: Layout, model: str) -> dict:
-    row = _test_scores(layout, model)[case.position]
+def _describe(case: Case, rows: list[dict[str, str]]) -> dict:
+    row = rows[case.position]
     return {"outcome": case.outcome, "patient": row["id"], "slice": case.slice, "label": int(row["label"]),
             "probability": float(row["probability"])}
 

@@ -1,0 +1,89 @@
+"""Small copies of every test patient's slices, lesions and saliency, to leaf through in the report.
+
+Slices are averaged down to BROWSED_SIZE pixels a side and saliency to MAP_SIZE, so that a study of 512 x 512 pixels stays
+small enough to ship.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import load_dataset
+from pipeline.device import Backend
+from pipeline.evaluation.evaluate import load_trained
+from pipeline.explanations.attribution import saliency
+from pipeline.layout import Layout
+from pipeline.records import write_npz
+
+BROWSED_SIZE = 128
+MAP_SIZE = 64
+# A slice's saliency is stretched so that this percentile is white; single bright pixels would darken all others.
+WHITE_PERCENTILE = 99
+BATCH_PIXELS = 20 * 128 * 128
+
+
+@dataclass(frozen=True)
+class BrowseJob:
+    """Saliency of one model for test patients `first` to `last` (excluded) of the dataset under `root`, in fp32."""
+
+    root: Path
+    model: str
+    first: int
+    last: int
+    backend: Backend
+    threads: int
+
+
+def shrink(planes: np.ndarray, size: int) -> np.ndarray:
+    """Average planes (..., y, x) down to at most `size` pixels a side, by a whole factor; float32."""
+    factor = -(-planes.shape[-1] // size)
+    side = planes.shape[-1] // factor * factor
+    cut = np.asarray(planes[..., :side, :side], dtype=np.float32)
+    return cut.reshape(*planes.shape[:-2], side // factor, factor, side // factor, factor).mean(axis=(-3, -1))
+
+
+def as_bytes(maps: np.ndarray) -> np.ndarray:
+    """Saliency maps (n, y, x), each stretched to 0..255 up to its WHITE_PERCENTILE; uint8."""
+    tops = np.percentile(maps, WHITE_PERCENTILE, axis=(1, 2), keepdims=True)
+    tops = np.where(tops > 0, tops, np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-30))
+    return np.round(255 * np.clip(maps / tops, 0, 1)).astype(np.uint8)
+
+
+def browse_jobs(layout: Layout, models: list[str], backend: Backend, patients_each: int = 10) -> list[BrowseJob]:
+    """The jobs of all models, in the order of `models` and of the test patients."""
+    count = len(load_dataset(layout).members("test"))
+    return [BrowseJob(layout.root, model, first, min(first + patients_each, count), backend, 1)
+            for model in models for first in range(0, count, patients_each)]
+
+
+def browse_patients(job: BrowseJob) -> np.ndarray:
+    """Saliency maps of the job's patients: uint8 (patient, slice, y, x)."""
+    torch.set_num_threads(job.threads)
+    dataset = load_dataset(Layout(job.root))
+    network = load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]).to(job.backend.device).requires_grad_(False)
+    stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]], dtype=np.float32)
+    planes = stacks.reshape(-1, *stacks.shape[2:])
+    batch = max(BATCH_PIXELS // planes[0].size, 1)
+    maps = [shrink(saliency(network, torch.from_numpy(planes[start : start + batch])[:, None].to(job.backend.device)), MAP_SIZE)
+            for start in range(0, len(planes), batch)]
+    found = as_bytes(np.concatenate(maps))
+    return found.reshape(*stacks.shape[:2], *found.shape[1:])
+
+
+def write_browsing(layout: Layout, found: dict[str, list[np.ndarray]]) -> list[Path]:
+    """Write the test patients' slices and lesions, and per model the maps that `browse_patients` found, in its order.
+
+    patients.npz: `slices` uint8 (patient, slice, y, x), 255 is 1.0; `lesions` uint8 of the same shape, 1 in lesions, where
+    known. maps/<model>.npz: `saliency` uint8 (patient, slice, y, x).
+    """
+    dataset = load_dataset(layout)
+    test = dataset.members("test")
+    arrays = {"slices": np.round(255 * np.clip(shrink(dataset.slices[test], BROWSED_SIZE), 0, 1)).astype(np.uint8)}
+    if dataset.lesions is not None:
+        arrays["lesions"] = (shrink(dataset.lesions[test], BROWSED_SIZE) >= 0.5).astype(np.uint8)
+    write_npz(layout.browsed_patients, arrays)
+    for model, parts in found.items():
+        write_npz(layout.browsed_maps(model), {"saliency": np.concatenate(parts)})
+    return [layout.browsed_patients, *(layout.browsed_maps(model) for model in found)]
