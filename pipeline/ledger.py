@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import DamagedArtifact
 from pipeline.layout import Layout
-from pipeline.records import read_json, write_json
+from pipeline.records import read_json, sha256_of, write_json
 
 
 def digest_of(value: object) -> str:
@@ -24,12 +24,6 @@ def code_digest(parts: Iterable[str]) -> str:
     for file in files:
         total.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
     return total.hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Plain files, written whole or not at all: JSON, CSV and NPZ under a temporary name, then renamed."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -97,6 +98,12 @@ def read_npz(path: Path, stage: str) -> dict[str, np.ndarray]:
         raise MissingArtifact(path, stage) from None
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds on a damaged archive
         raise DamagedArtifact(path, stage) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finite_or_none(value: float) -> float | None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import DamagedArtifact, MissingArtifact, UserError
 from pipeline.layout import Layout
-from pipeline.ledger import sha256_of
-from pipeline.records import read_json, write_json
+from pipeline.records import read_json, sha256_of, write_json
 
 LEFT_OUT = (".npy", ".safetensors")
 LARGEST_BYTES = 25_000_000

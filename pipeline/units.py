@@ -10,11 +10,11 @@ from pipeline.settings import Settings
 
 CODE = {
     "data": ("data",),
-    "pretrain": ("pretraining", "models/pretrained.py", "training/weight_gradient.py", "device.py"),
+    "pretrain": ("pretraining", "models", "device.py"),
     "tune": ("training", "models", "evaluation/patient_means.py", "device.py"),
     "train": ("training", "models", "evaluation/patient_means.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "device.py"),
-    "explain": ("explanations", "models"),
+    "explain": ("explanations", "models", "training/predict.py"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),

@@ -17,3 +17,10 @@ class BrokenReference(UserError):
 
     def __init__(self, page: str, label: str):
         super().__init__(f"{page}: @{label} refers to nothing; correct the reference or add the label")
+
+
+class MissingTranslation(UserError):
+    """A word or sentence that one of the languages lacks."""
+
+    def __init__(self, what: str, language: str, path: Path):
+        super().__init__(f"'{what}' has no translation into '{language}'; add it in {path}")

@@ -1,7 +1,10 @@
 """What the cells of a page call: `page = open_page("sl")`, then figures, tables, sentences."""
 
 from report.drawing import Drawing, to_drawing
+from report.explorers import explorer, scripts
 from report.figures.registry import FIGURES
+from report.hooks.interpreter import note_interpreter
+from report.links import follow
 from report.sentences import Sentences
 from report.study import Study, find_study
 from report.style import study_style
@@ -27,7 +30,20 @@ class Page:
         """The table with this id, as Markdown."""
         return to_markdown(TABLES[identifier](self.study, self.words))
 
+    def follow(self, identifier: str) -> Text:
+        """Links to the data and the code of a figure or table."""
+        return follow(identifier, self.words)
+
+    def explorer(self, name: str) -> Text:
+        """The place of an explorer: `threshold`, `patients` or `tuning`."""
+        return explorer(name, self.words)
+
+    def scripts(self) -> Text:
+        """What the explorers run on; the last thing of a page."""
+        return scripts(self.study, self.words)
+
 
 def open_page(language: str) -> Page:
     """The page in `language` (`sl` or `en`) of the study that `report.study.find_study` finds."""
-    return Page(Study(find_study()), Words(language))
+    note_interpreter()
+    return Page(Study(find_study()).verify(), Words(language))

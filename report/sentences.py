@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable
 
+from jinja2 import TemplateNotFound
+
 from report import source_study
+from report.errors import MissingTranslation
 from report.study import Study
-from report.templating import environment
+from report.templating import TEMPLATES, environment
 from report.text import Text
 from report.words import Words
 
@@ -20,7 +23,13 @@ class Sentences:
     def __getattr__(self, name: str) -> Text:
         if name.startswith("_"):
             raise AttributeError(name)
-        template = environment(escape=False).get_template(f"sentences/{self._words.language}/{name}.md.j2")
+        path = f"sentences/{self._words.language}/{name}.md.j2"
+        try:
+            template = environment(escape=False).get_template(path)
+        except TemplateNotFound:
+            if not any(TEMPLATES.glob(f"sentences/*/{name}.md.j2")):
+                raise AttributeError(name) from None
+            raise MissingTranslation(name, self._words.language, TEMPLATES / path) from None
         return Text(re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip())  # keeps no-break spaces
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import MissingPath, UserError
-from pipeline.layout import MODELS, Layout
-from pipeline.records import read_csv, read_json, read_npz
+from pipeline.errors import DamagedArtifact, MissingArtifact, MissingPath, UserError
+from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS, Layout
+from pipeline.records import read_csv, read_json, read_npz, sha256_of
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
+NEVER_READ = (".npy", ".safetensors")  # images and weights, which no page shows and no shipped study holds
+BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
 ROOT = Path(__file__).parent.parent
 
 
@@ -74,6 +76,23 @@ class Study:
     def manifest(self) -> list[dict]:
         return read_json(self.layout.manifest, "all")
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest, which names every artifact with its own: one number for the whole study."""
+        return sha256_of(self.layout.manifest)
+
+    def verify(self) -> "Study":
+        """Compare the files the report reads with the manifest. Raises MissingArtifact or DamagedArtifact."""
+        for row in self.manifest:
+            path = self.root / row["path"]
+            if path.suffix in NEVER_READ:
+                continue
+            if not path.exists():
+                raise MissingArtifact(path, row["stage"])
+            if sha256_of(path) != row["sha256"]:
+                raise DamagedArtifact(path, row["stage"])
+        return self
+
     @cached_property
     def dataset(self) -> dict:
         return read_json(self.layout.dataset, "data")
@@ -101,6 +120,10 @@ class Study:
     @property
     def best_cnn(self) -> str:
         return self.comparison["best_cnn"]
+
+    def named(self, model: str) -> str:
+        """The model a name stands for: `BEST_CNN` for the better CNN, any other for itself."""
+        return self.best_cnn if model == BEST_CNN else model
 
     @property
     def compared(self) -> list[str]:
@@ -161,6 +184,21 @@ class Study:
     def saliency(self, model: str) -> dict[str, np.ndarray]:
         return read_npz(self.layout.explanation(model, "saliency.npz"), "explain")
 
+    def scores(self, model: str, split: str = "test") -> list[dict]:
+        """Per patient of a split: id, label (0 mild, 1 severe), probability, and slices, the probability of each."""
+        rows = read_csv(self.layout.evaluation(model, "scores.csv"), "evaluate")
+        return [{"id": row["id"], "label": int(row["label"]), "probability": float(row["probability"]),
+                 "slices": [float(value) for name, value in row.items() if name.startswith("slice_")]}
+                for row in rows if row["split"] == split]
+
+    def browsed_patients(self) -> dict[str, np.ndarray]:
+        """Test patients in the order of `scores`: `slices` uint8 (patient, slice, y, x), 255 is 1.0; `lesions` where known."""
+        return read_npz(self.layout.browsed_patients, "explain")
+
+    def browsed_saliency(self, model: str) -> np.ndarray:
+        """Saliency of a compared model, uint8 (patient, slice, y, x), in the order of `scores`."""
+        return read_npz(self.layout.browsed_maps(model), "explain")["saliency"]
+
     def cases(self, model: str) -> dict[str, dict]:
         """The explained cases by outcome (`tp`, `tn`, `fp`, `fn`); an outcome that did not occur is absent."""
         stored = read_json(self.layout.explanation(model, "cases.json"), "explain")
@@ -172,6 +210,15 @@ class Study:
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS
+
+    @property
+    def convolutional(self) -> tuple[str, ...]:
+        return CONV_MODELS
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The models whose hyperparameters were searched."""
+        return TUNED_MODELS
 
 
 def _number(text: str) -> float:

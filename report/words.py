@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from report import numbers
+from report.errors import MissingTranslation
 from report.numbers import check_language
 
 CATALOGUE = Path(__file__).parent.parent / "templates" / "words.toml"
@@ -26,9 +27,20 @@ class Words:
         check_language(self.language)
 
     def __call__(self, key: str, **values: object) -> str:
-        """The word or phrase `key`, with `{name}` filled in. A missing key is a fault of the program."""
-        text = _catalogue()[key][self.language]
-        return text.format(**values) if values else text
+        """The word or phrase `key` (`group.key` in a group), with `{name}` filled in.
+
+        A missing key is a fault of the program, a missing translation raises MissingTranslation.
+        """
+        entry = _catalogue()
+        for part in key.split("."):
+            entry = entry[part]
+        if self.language not in entry:
+            raise MissingTranslation(key, self.language, CATALOGUE)
+        return entry[self.language].format(**values) if values else entry[self.language]
+
+    def group(self, name: str) -> dict[str, str]:
+        """Every word of a group, not filled in."""
+        return {key: self(f"{name}.{key}") for key in _catalogue()[name]}
 
     def count(self, number: int, noun: str) -> str:
         """A number with its noun in the right form: `2 bolnika`, `2 patients`."""

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
-from pipeline.ledger import sha256_of
+from pipeline.records import sha256_of
 from tests.conftest import ROOT, run_command
 
 COMMAND = ("--profile", "tiny", "--device", "cpu")

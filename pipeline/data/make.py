@@ -13,9 +13,8 @@ from pipeline.data.split import SPLITS, check_leakage, slice_hashes, split_patie
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
-from pipeline.ledger import sha256_of
 from pipeline.progress import Progress
-from pipeline.records import write_csv, write_json
+from pipeline.records import sha256_of, write_csv, write_json
 from pipeline.settings import Settings
 
 

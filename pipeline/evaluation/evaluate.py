@@ -13,6 +13,7 @@ from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import Layout
+from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.records import finite_or_none, write_csv, write_json
 from pipeline.training.predict import predict_slices
@@ -45,8 +46,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
-    network = load_trained(layout, job.model, dataset.slices.shape[-1])
-    network.to(job.backend.device, memory_format=job.backend.memory_format)
+    network = place(load_trained(layout, job.model, dataset.slices.shape[-1]), job.backend)
     return predict_slices(network, np.asarray(dataset.slices[dataset.members(job.split)]), job.backend)
 
 

@@ -15,7 +15,9 @@ from pipeline.device import Backend
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import saliency
 from pipeline.layout import Layout
+from pipeline.models.placing import place
 from pipeline.records import write_npz
+from pipeline.training.predict import as_input
 
 BROWSED_SIZE = 128
 MAP_SIZE = 64
@@ -62,11 +64,11 @@ def browse_patients(job: BrowseJob) -> np.ndarray:
     """Saliency maps of the job's patients: uint8 (patient, slice, y, x)."""
     torch.set_num_threads(job.threads)
     dataset = load_dataset(Layout(job.root))
-    network = load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]).to(job.backend.device).requires_grad_(False)
-    stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]], dtype=np.float32)
+    network = place(load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
+    stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]])
     planes = stacks.reshape(-1, *stacks.shape[2:])
     batch = max(BATCH_PIXELS // planes[0].size, 1)
-    maps = [shrink(saliency(network, torch.from_numpy(planes[start : start + batch])[:, None].to(job.backend.device)), MAP_SIZE)
+    maps = [shrink(saliency(network, as_input(torch.from_numpy(planes[start : start + batch])[:, None], job.backend)), MAP_SIZE)
             for start in range(0, len(planes), batch)]
     found = as_bytes(np.concatenate(maps))
     return found.reshape(*stacks.shape[:2], *found.shape[1:])

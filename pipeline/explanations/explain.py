@@ -12,8 +12,10 @@ from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.cases import Case, choose_cases
 from pipeline.layout import Layout
+from pipeline.models.placing import place
 from pipeline.models.registry import first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
+from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
 # Below 512 pixels the last maps of the CNNs shrink to a single pixel, which says nothing about places; then the deepest
@@ -37,7 +39,7 @@ def explain_model(job: ExplainJob) -> list[Path]:
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
-    network = load_trained(layout, job.model, dataset.slices.shape[-1]).to(job.backend.device).requires_grad_(False)
+    network = place(load_trained(layout, job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
     scores = _test_scores(layout, job.model)
     cases = _cases(layout, job.model, scores)
     path = lambda name: layout.explanation(job.model, name)  # noqa: E731
@@ -71,11 +73,6 @@ def _image(dataset: Dataset, case: Case) -> np.ndarray:
     return np.asarray(dataset.slices[dataset.members("test")[case.position], case.slice])
 
 
-def _tensor(planes: np.ndarray, device: str) -> torch.Tensor:
-    """Slices (n, y, x) as a float32 tensor (n, 1, y, x)."""
-    return torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))[:, None].to(device)
-
-
 def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> dict[str, np.ndarray]:
     """Per right case `<outcome>.input` (y, x), `<outcome>.<layer>` (channel, y, x) of the strongest channels, and
     `<outcome>.output` (y, x), the mean of the deepest layer with a map worth seeing over all channels. float16, except
@@ -84,7 +81,7 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
     for case in (case for case in cases if case.outcome in ("tp", "tn")):
         image = _image(dataset, case).astype(np.float32)
         arrays[f"{case.outcome}.input"] = image
-        maps = _layer_outputs(job.model, network, _tensor(image[None], job.backend.device))
+        maps = _layer_outputs(job.model, network, as_input(torch.from_numpy(image[None, None]), job.backend))
         for name, value in maps.items():
             strongest = np.argsort(-value.reshape(len(value), -1).std(axis=1), kind="stable")[:CHANNELS_KEPT]
             arrays[f"{case.outcome}.{name}"] = value[np.sort(strongest)].astype(np.float16)
@@ -113,7 +110,7 @@ def _deepest(maps: dict[str, np.ndarray]) -> str:
 
 
 def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    images = _tensor(planes, job.backend.device)
+    images = as_input(torch.from_numpy(np.ascontiguousarray(planes))[:, None], job.backend)
     layer = stages_of(job.model, network)[_deepest(_layer_outputs(job.model, network, images[:1]))]
     return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
 

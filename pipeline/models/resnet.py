@@ -22,6 +22,23 @@ class SameOnThreeChannels(nn.Module):
         return self.network(images.expand(-1, 3, -1, -1))
 
 
+class SameSliceConv2d(nn.Conv2d):
+    """A convolution whose input channels are all the same slice: that slice once, under the sum of the kernels.
+
+    The same sums in another order, in a third of the work; weights and their gradients keep their shape.
+    """
+
+    def _conv_forward(self, input, weight, bias):
+        kernels = weight.sum(dim=1)[..., None].permute(0, 3, 1, 2)  # in the strides that ask for a channels-last output
+        return super()._conv_forward(input[:, :1], kernels, bias)
+
+
+def use_same_slice(model: nn.Module) -> None:
+    """Let the first convolution behind `SameOnThreeChannels` make use of its equal channels."""
+    if isinstance(model, SameOnThreeChannels):
+        model.network.conv1.__class__ = SameSliceConv2d
+
+
 def _first_layer(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 

@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
 from pipeline.device import Backend
+from pipeline.models.placing import place
 from pipeline.pretraining.images import make_images
 from pipeline.settings import Settings
-from pipeline.training.weight_gradient import use_products
 
 BATCH = 32
 LEARNING_RATE = 1e-3
@@ -43,8 +43,7 @@ def pretrain(job: PretrainJob) -> PretrainResult:
         settings.pretrain_images, settings.pretrain_classes, settings.pretrain_size, settings.seed))
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
-    model = resnet18(num_classes=settings.pretrain_classes).to(backend.device, memory_format=backend.memory_format)
-    use_products(model, backend)
+    model = place(resnet18(num_classes=settings.pretrain_classes), backend)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
     steps = settings.pretrain_epochs * max(len(train) // BATCH, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)

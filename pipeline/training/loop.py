@@ -13,9 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from pipeline.data.dataset import Dataset
 from pipeline.device import Backend
 from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.models.placing import place
 from pipeline.training.predict import as_input, predict_slices
 from pipeline.training.state import capture, restore
-from pipeline.training.weight_gradient import use_products
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     columns: epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means). From a `start` the run
     goes on to `epochs` epochs in all, with the same result as a run without one.
     """
-    model.to(backend.device, memory_format=backend.memory_format)
-    use_products(model, backend)
+    place(model, backend)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
     shuffle = torch.Generator().manual_seed(seed)
     history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))

@@ -54,7 +54,8 @@ def _html_figure(item: dict) -> dict:
     given = dict(attributes)
     shown = ["", [], [["loading", "lazy"], ["style", f"width: {given['width']}%"]]]
     image = node("Image", [shown, [node("Str", html.unescape(given["alt"]))], [f"figures/{label}.svg", ""]])
-    return node("Figure", [[label, [], []], [None, [node("Plain", caption["c"])]], [node("Plain", [image])]])
+    zoom = node("Link", [["", ["zoom"], []], [image], [f"figures/{label}.svg", ""]])
+    return node("Figure", [[label, [], []], [None, [node("Plain", caption["c"])]], [node("Plain", [zoom])]])
 
 
 def _html_callout(item: dict) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from report.attachments import attach
 from report.embedded.assemble import assemble
 from report.embedded.crossref import resolve
 from report.embedded.execute import Executed, execute_page
@@ -13,7 +14,7 @@ from report.embedded.html import write_html
 from report.embedded.pandoc import parse_markdown
 from report.embedded.pdf import write_pdf
 from report.embedded.source import Page, read_page
-from report.study import ROOT
+from report.study import ROOT, Study
 from report.templating import TEMPLATES
 
 OTHER = {"sl": "en", "en": "sl"}
@@ -30,6 +31,7 @@ def render_site(study: Path, site: Path) -> None:
             for future in [pool.submit(_render_page, page, study, building) for page in pages]:
                 future.result()
         shutil.copy(TEMPLATES / "page" / "style.css", building / "style.css")
+        attach(Study(study), building)
         shutil.rmtree(site, ignore_errors=True)
         building.rename(site)
     finally:
@@ -64,4 +66,5 @@ def _navigation(page: Page, relative: Path, formats: dict, contents_title: str) 
         "root": up, "contents_title": contents_title,
         "pdf": formats.get("typst", {}).get("output-file", ""),
         "other": f"../{OTHER[language]}/index.html" if language else "",
+        "head": formats.get("html", {}).get("include-in-header", {}).get("text", ""),
     }

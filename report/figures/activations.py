@@ -30,7 +30,7 @@ def draw_absent(axes: Axes, words: Words, outcome: str) -> Axes:
 
 def draw_activations(study: Study, words: Words, model: str) -> Figure:
     """The most confident rightly recognised mild case (a severe one where there is none), layer by layer."""
-    arrays = study.activations(model)
+    arrays = study.activations(study.named(model))
     outcome = next((name for name in ("tn", "tp") if f"{name}.input" in arrays), None)
     if outcome is None:
         figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2))
@@ -65,6 +65,7 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
 
 def draw_input_output(study: Study, words: Words, model: str) -> Figure:
     """a) severe, b) mild, both rightly recognised: the slice, and the mean of the last feature map over it."""
+    model = study.named(model)
     arrays = study.activations(model)
     figure, axes = pyplot.subplots(1, 4, figsize=(WIDTH, 1.95))
     for pair, letter, outcome in ((axes[:2], "a", "tp"), (axes[2:], "b", "tn")):

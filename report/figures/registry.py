@@ -1,6 +1,7 @@
 """From the id of a figure to the function that draws it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -13,7 +14,7 @@ from report.figures.roc import draw_roc
 from report.figures.saliency import draw_saliency
 from report.figures.slices import draw_examples
 from report.figures.tuning import draw_coordinate, draw_search
-from report.study import Study
+from report.study import BEST_CNN, Study
 from report.words import Words
 
 DNN, CNN = ("DNN1", "DNN2"), ("CNN1", "CNN2")
@@ -21,28 +22,34 @@ RIGHT, WRONG = ("tp", "tn"), ("fn", "fp")
 
 FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-data": draw_examples,
-    "fig-lr-dnn": lambda study, words: draw_coordinate(study, words, "lr", DNN),
-    "fig-wd-dnn": lambda study, words: draw_coordinate(study, words, "wd", DNN),
-    "fig-mp-dnn": lambda study, words: draw_coordinate(study, words, "mp", DNN),
-    "fig-lr-cnn": lambda study, words: draw_coordinate(study, words, "lr", CNN),
-    "fig-wd-cnn": lambda study, words: draw_coordinate(study, words, "wd", CNN),
-    "fig-mp-cnn": lambda study, words: draw_coordinate(study, words, "mp", CNN),
+    "fig-lr-dnn": partial(draw_coordinate, coordinate="lr", models=DNN),
+    "fig-wd-dnn": partial(draw_coordinate, coordinate="wd", models=DNN),
+    "fig-mp-dnn": partial(draw_coordinate, coordinate="mp", models=DNN),
+    "fig-lr-cnn": partial(draw_coordinate, coordinate="lr", models=CNN),
+    "fig-wd-cnn": partial(draw_coordinate, coordinate="wd", models=CNN),
+    "fig-mp-cnn": partial(draw_coordinate, coordinate="mp", models=CNN),
     "fig-best-auc": draw_best_auc,
-    "fig-tuning-nowig": lambda study, words: draw_search(study, words, "ResNet18_nowig"),
-    "fig-tuning-resnet": lambda study, words: draw_search(study, words, "ResNet18"),
+    "fig-tuning-nowig": partial(draw_search, model="ResNet18_nowig"),
+    "fig-tuning-resnet": partial(draw_search, model="ResNet18"),
     "fig-resnets": draw_resnets,
     "fig-roc": draw_roc,
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
-    "fig-act-resnet": lambda study, words: draw_activations(study, words, "ResNet18"),
-    "fig-act-resnetog": lambda study, words: draw_activations(study, words, "ResNet18og"),
-    "fig-act-cnn": lambda study, words: draw_activations(study, words, study.best_cnn),
-    "fig-io-resnetog": lambda study, words: draw_input_output(study, words, "ResNet18og"),
-    "fig-io-cnn": lambda study, words: draw_input_output(study, words, study.best_cnn),
-    "fig-sal-resnetog-right": lambda study, words: draw_saliency(study, words, "ResNet18og", RIGHT),
-    "fig-sal-resnetog-wrong": lambda study, words: draw_saliency(study, words, "ResNet18og", WRONG),
-    "fig-sal-cnn-right": lambda study, words: draw_saliency(study, words, study.best_cnn, RIGHT),
-    "fig-sal-cnn-wrong": lambda study, words: draw_saliency(study, words, study.best_cnn, WRONG),
+    "fig-act-resnet": partial(draw_activations, model="ResNet18"),
+    "fig-act-resnetog": partial(draw_activations, model="ResNet18og"),
+    "fig-act-cnn": partial(draw_activations, model=BEST_CNN),
+    "fig-io-resnetog": partial(draw_input_output, model="ResNet18og"),
+    "fig-io-cnn": partial(draw_input_output, model=BEST_CNN),
+    "fig-sal-resnetog-right": partial(draw_saliency, model="ResNet18og", outcomes=RIGHT),
+    "fig-sal-resnetog-wrong": partial(draw_saliency, model="ResNet18og", outcomes=WRONG),
+    "fig-sal-cnn-right": partial(draw_saliency, model=BEST_CNN, outcomes=RIGHT),
+    "fig-sal-cnn-wrong": partial(draw_saliency, model=BEST_CNN, outcomes=WRONG),
 }
+
+
+def code_of(identifier: str) -> Callable:
+    """The function that draws a figure, without the arguments the registry gives it."""
+    draw = FIGURES[identifier]
+    return draw.func if isinstance(draw, partial) else draw

@@ -40,6 +40,7 @@ def draw_case(row: list[Axes], arrays: dict[str, np.ndarray], case: dict, outcom
 
 def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, str]) -> Figure:
     """One row per outcome; an outcome that did not occur is said so."""
+    model = study.named(model)
     arrays, cases = study.saliency(model), study.cases(model)
     figure, axes = pyplot.subplots(2, 3, figsize=(WIDTH, 4.5))
     for row, letter, outcome in zip(axes, "ab", outcomes, strict=True):

@@ -1,10 +1,12 @@
-"""The weight gradient by matrix product against torch's own."""
+"""Layers exchanged for faster ones, against torch's own: weight gradients as products, one slice on three channels."""
 
 import pytest
 import torch
 
 from pipeline.device import Backend
-from pipeline.training.weight_gradient import ProductConv2d, use_products, weight_gradient
+from pipeline.models.placing import place
+from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
+from pipeline.models.weight_gradient import ProductConv2d, weight_gradient
 
 CPU = Backend("cpu", bf16=False, channels_last=True)
 
@@ -27,9 +29,9 @@ def test_only_deep_convolutions_of_the_fp32_path_on_the_cpu_are_exchanged():
                                    torch.nn.Conv2d(128, 8, 1, bias=False))
 
     fast, plain, half = network(), network(), network()
-    use_products(fast, CPU)
-    use_products(plain, Backend("cpu", bf16=False, channels_last=False))
-    use_products(half, Backend("cpu", bf16=True, channels_last=True))
+    place(fast, CPU)
+    place(plain, Backend("cpu", bf16=False, channels_last=False))
+    place(half, Backend("cpu", bf16=True, channels_last=True))
     assert [isinstance(layer, ProductConv2d) for layer in fast] == [False, True, False]
     assert not any(isinstance(layer, ProductConv2d) for net in (plain, half) for layer in net)
 
@@ -39,7 +41,30 @@ def test_a_network_with_products_learns_the_same():
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 128, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(128, 16, 3, stride=2, bias=False))
     images = torch.rand(4, 1, 10, 10)
     before = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
-    use_products(network, CPU)
+    place(network, CPU)
     after = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
     assert isinstance(network[2], ProductConv2d)
     assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(before, after, strict=True))
+
+
+class OneLayer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False)
+
+    def forward(self, images):
+        return self.conv1(images)
+
+
+def test_one_slice_under_summed_kernels_is_the_slice_on_three_channels():
+    torch.manual_seed(3)
+    network = SameOnThreeChannels(OneLayer()).double()
+    images = torch.rand(2, 1, 16, 16, dtype=torch.float64)
+    before = network(images)
+    gradient = torch.randn_like(before)
+    expected = torch.autograd.grad(before, network.network.conv1.weight, gradient)[0]
+    place(network, CPU)
+    after = network(images)
+    assert isinstance(network.network.conv1, SameSliceConv2d)
+    assert torch.allclose(before, after)
+    assert torch.allclose(torch.autograd.grad(after, network.network.conv1.weight, gradient)[0], expected)

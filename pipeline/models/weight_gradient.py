@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from pipeline.device import Backend
-
 # Below this many input channels the copies that im2col makes cost more than the product saves.
 FEWEST_CHANNELS = 128
 
@@ -54,10 +52,8 @@ class ProductConv2d(nn.Conv2d):
         return _Convolution.apply(input, weight, self.stride[0], self.padding[0])
 
 
-def use_products(model: nn.Module, backend: Backend) -> None:
-    """Let the deep convolutions of `model` compute their weight gradients as products, where that is faster."""
-    if backend.device != "cpu" or backend.bf16 or not backend.channels_last:
-        return
+def use_products(model: nn.Module) -> None:
+    """Let the deep convolutions of `model` compute their weight gradients as products."""
     for module in model.modules():
         if type(module) is nn.Conv2d and _suits(module):
             module.__class__ = ProductConv2d

@@ -1,0 +1,201 @@
+"""The data behind every figure and table, at full precision and without language: rows for CSV, nested lists for JSON."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, STAGES
+from report import source_study
+from report.study import BEST_CNN, Study
+
+Rows = list[dict[str, object]]
+CRITERIA = ("f1", "gmean")
+COORDINATES = ("lr", "wd", "mp")
+DIGITS = 4  # of the largest value of an array that is written as JSON
+
+
+def _tuning(study: Study, models: Iterable[str], coordinates: Iterable[str]) -> Rows:
+    return [
+        {"model": model, "coordinate": name, **trial.values, "chosen": value == phase.chosen, "epoch": int(epoch),
+         "val_auc": float(trial.auc[index]), "val_loss": float(trial.loss[index])}
+        for model in models for name in coordinates for phase in [study.phases(model)[name]]
+        for value, trial in zip(phase.values, phase.trials, strict=True) for index, epoch in enumerate(trial.epochs)
+    ]
+
+
+def _histories(study: Study, models: Iterable[str]) -> Rows:
+    rows: Rows = []
+    for model in models:
+        history, best = study.history(model), study.model(model)["best_epoch"]
+        rows += [{"model": model, "epoch": int(epoch), "val_auc": float(history["val_auc"][i]),
+                  "val_loss": float(history["val_loss"][i]), "kept": epoch == best} for i, epoch in enumerate(history["epoch"])]
+    return rows
+
+
+def _roc(study: Study) -> Rows:
+    rows: Rows = []
+    for model in study.compared:
+        curve, thresholds = study.roc(model), study.thresholds(model)
+        rows += [{"model": model, "point": "curve", "fpr": float(x), "tpr": float(y), "threshold": float(t)}
+                 for x, y, t in zip(curve["fpr"], curve["tpr"], curve["threshold"], strict=True)]
+        for criterion in CRITERIA:
+            chosen = thresholds[criterion, "validation"]
+            rows.append({"model": model, "point": criterion, "fpr": chosen["test_fpr"], "tpr": chosen["test_tpr"],
+                         "threshold": chosen["threshold"]})
+    return rows
+
+
+def _confusion(study: Study) -> Rows:
+    return [{"model": model, "criterion": criterion, **study.confusion(model)[criterion]}
+            for model in study.compared for criterion in CRITERIA]
+
+
+def _metrics(study: Study) -> Rows:
+    return [{"model": model, "criterion": criterion, **study.metrics(model)["at"][criterion]}
+            for model in study.compared for criterion in CRITERIA]
+
+
+def _filters(study: Study, models: Iterable[str]) -> dict:
+    return {model: _nested(study.filters(model)) for model in models}
+
+
+def _arrays(arrays: dict[str, np.ndarray], outcomes: Iterable[str]) -> dict:
+    return {name: _nested(value) for name, value in arrays.items() if name.split(".")[0] in outcomes}
+
+
+def _saliency(study: Study, model: str, outcomes: tuple[str, str]) -> dict:
+    model = study.named(model)
+    cases = {outcome: case for outcome, case in study.cases(model).items() if outcome in outcomes}
+    return {"model": model, "cases": cases, "arrays": _arrays(study.saliency(model), outcomes)}
+
+
+def _activations(study: Study, model: str) -> dict:
+    return {"model": study.named(model), "arrays": _arrays(study.activations(study.named(model)), ("tp", "tn"))}
+
+
+def _input_output(study: Study, model: str) -> dict:
+    model = study.named(model)
+    shown = {name: value for name, value in study.activations(model).items() if name.endswith((".input", ".output"))}
+    probabilities = {outcome: case["probability"] for outcome, case in study.cases(model).items() if f"{outcome}.input" in shown}
+    return {"model": model, "probabilities": probabilities, "arrays": _arrays(shown, ("tp", "tn"))}
+
+
+def _data(study: Study) -> Rows:
+    return [{"set": name, **study.dataset["counts"][name]} for name in ("train", "validation", "test")]
+
+
+def _hyperparameters(study: Study) -> Rows:
+    rows: Rows = []
+    for model in study.models:
+        source, own = source_study.HYPERPARAMETERS[study.model(model)["tuned_as"]], study.chosen(model)
+        rows.append({"model": model, **{f"{name}_source": source[name] for name in COORDINATES},
+                     **{f"{name}_own": own[name] for name in COORDINATES}})
+    return rows
+
+
+def _thresholds(study: Study) -> Rows:
+    return [{"model": model, "criterion": criterion, "chosen_on": chosen_on, **values}
+            for model in study.compared for (criterion, chosen_on), values in study.thresholds(model).items()]
+
+
+def _auc(study: Study) -> Rows:
+    rows: Rows = []
+    for model in study.models:
+        metrics, description = study.metrics(model), study.model(model)
+        rows.append({"model": model, **{name: metrics[name] for name in ("auc", "auc_low", "auc_high", "brier")},
+                     "parameters": description["parameters"], "best_epoch": description["best_epoch"]})
+    for name, values in study.comparison["baselines"].items():
+        rows.append({"model": name, **values, "brier": None, "parameters": None, "best_epoch": None})
+    return rows
+
+
+def _localisation(study: Study) -> Rows:
+    rows: Rows = []
+    for model in CONV_MODELS:
+        found = study.localisation(model) or {"saliency": {}, "gradcam": {}, "chance": None}
+        rows.append({"model": model, "chance": found["chance"],
+                     **{f"{method}_{name}": found[method].get(name) for method in ("saliency", "gradcam")
+                        for name in ("mass", "pointing", "outside")}})
+    return rows
+
+
+def _times(study: Study) -> Rows:
+    seconds = study.provenance["seconds"]
+    return [{"stage": stage, "seconds": seconds[stage]} for stage in STAGES if stage in seconds]
+
+
+RIGHT, WRONG = ("tp", "tn"), ("fn", "fp")
+
+ROWS: dict[str, Callable[[Study], Rows]] = {
+    **{f"fig-{name}-dnn": partial(_tuning, models=DNN_MODELS, coordinates=[name]) for name in COORDINATES},
+    **{f"fig-{name}-cnn": partial(_tuning, models=CNN_MODELS, coordinates=[name]) for name in COORDINATES},
+    "fig-tuning-nowig": partial(_tuning, models=["ResNet18_nowig"], coordinates=COORDINATES),
+    "fig-tuning-resnet": partial(_tuning, models=["ResNet18"], coordinates=COORDINATES),
+    "fig-best-auc": partial(_histories, models=DNN_MODELS + CNN_MODELS),
+    "fig-resnets": partial(_histories, models=["ResNet18", "ResNet18og"]),
+    "fig-roc": _roc,
+    "fig-confusion": _confusion,
+    "fig-metrics": _metrics,
+    "tbl-data": _data,
+    "tbl-hyperparameters": _hyperparameters,
+    "tbl-thresholds": _thresholds,
+    "tbl-auc": _auc,
+    "tbl-localisation": _localisation,
+    "tbl-times": _times,
+}
+
+NESTED: dict[str, Callable[[Study], dict]] = {
+    "fig-data": lambda study: {name: _nested(value) for name, value in study.examples().items()},
+    "fig-filters-resnet": partial(_filters, models=["ResNet18_nowig", "ResNet18og"]),
+    "fig-filters-cnn": partial(_filters, models=["CNN1"]),
+    "fig-act-resnet": partial(_activations, model="ResNet18"),
+    "fig-act-resnetog": partial(_activations, model="ResNet18og"),
+    "fig-act-cnn": partial(_activations, model=BEST_CNN),
+    "fig-io-resnetog": partial(_input_output, model="ResNet18og"),
+    "fig-io-cnn": partial(_input_output, model=BEST_CNN),
+    "fig-sal-resnetog-right": partial(_saliency, model="ResNet18og", outcomes=RIGHT),
+    "fig-sal-resnetog-wrong": partial(_saliency, model="ResNet18og", outcomes=WRONG),
+    "fig-sal-cnn-right": partial(_saliency, model=BEST_CNN, outcomes=RIGHT),
+    "fig-sal-cnn-wrong": partial(_saliency, model=BEST_CNN, outcomes=WRONG),
+}
+
+
+def file_name(identifier: str) -> str:
+    """The name of the file with the data of a figure or table."""
+    return f"{identifier}.{'csv' if identifier in ROWS else 'json'}"
+
+
+def file_text(identifier: str, study: Study) -> str:
+    """The content of that file."""
+    if identifier in ROWS:
+        return _as_csv(ROWS[identifier](study))
+    return json.dumps(NESTED[identifier](study), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _as_csv(rows: Rows) -> str:
+    """Rows as CSV; an empty cell where there is no number."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _nested(array: np.ndarray) -> list:
+    """Nested lists of an array, in its axis order, rounded to DIGITS digits of its largest value; null where there is no number."""
+    if array.dtype.kind != "f":
+        return array.tolist()
+    values = array.astype(np.float64)
+    known = np.isfinite(values)
+    largest = float(np.abs(values[known]).max(initial=0.0))
+    rounded = np.round(values, DIGITS - math.ceil(math.log10(largest)) if largest > 0 else 0)
+    return (rounded if known.all() else np.where(known, rounded, None)).tolist()

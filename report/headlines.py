@@ -1,0 +1,39 @@
+"""All headline numbers of a study in one machine-readable object, `study.json`."""
+
+from report.study import Study
+
+
+def headlines(study: Study) -> dict:
+    """What was run, with what, and what came out, at full precision."""
+    provenance, settings = study.provenance, study.settings
+    return {
+        "profile": settings["profile"],
+        "synthetic": study.synthetic,
+        "source": study.dataset["source"],
+        "image_size": settings["image_size"],
+        "slices_per_patient": settings["slices"],
+        "patients": study.dataset["counts"],
+        "pretrained_weights": study.pretraining["kind"],
+        **{key: provenance[key] for key in ("device", "date", "commit", "command", "seed", "seconds", "versions")},
+        "manifest_sha256": study.digest,
+        "compared": study.compared,
+        "best_dnn": study.best_dnn,
+        "best_cnn": study.best_cnn,
+        "baselines": study.comparison["baselines"],
+        "models": {model: _model(study, model) for model in study.models},
+    }
+
+
+def _model(study: Study, model: str) -> dict:
+    described, metrics = study.model(model), study.metrics(model)
+    return {
+        "hyperparameters": described["hyperparameters"],
+        "parameters": described["parameters"],
+        "best_epoch": described["best_epoch"],
+        **{key: metrics[key] for key in ("auc", "auc_low", "auc_high", "brier", "loss", "validation_auc", "validation_loss")},
+        "thresholds": {criterion: study.thresholds(model)[criterion, "validation"]["threshold"] for criterion in ("f1", "gmean")},
+        "confusion": {criterion: {key: count for key, count in counts.items() if key != "threshold"}
+                      for criterion, counts in study.confusion(model).items()},
+        "metrics": metrics["at"],
+        "localisation": study.localisation(model) if model in study.convolutional else None,
+    }

@@ -1,0 +1,1 @@
+"""What Quarto runs by itself, beside the cells of the pages."""
