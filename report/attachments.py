@@ -70,8 +70,8 @@ def _write_strip(stack: np.ndarray, paint, path: Path) -> None:
     from PIL import Image
 
     buffer = io.BytesIO()
-    lossless = paint is _outlined
-    Image.fromarray(paint(np.concatenate(list(stack), axis=1))).save(buffer, "WEBP", quality=QUALITY, alpha_quality=QUALITY, lossless=lossless, method=2)
+    options = {"lossless": True} if paint is _outlined else {"quality": QUALITY, "alpha_quality": QUALITY}
+    Image.fromarray(paint(np.concatenate(list(stack), axis=1))).save(buffer, "WEBP", method=2, **options)
     path.write_bytes(buffer.getvalue())
 
 

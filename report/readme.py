@@ -47,6 +47,8 @@ COMMENTS = {
     "report/sl/": "the Slovenian page and its chapters",
     "report/references.bib": "bibliography of both pages",
     "report/study.mplstyle": "the one style sheet of all figures",
+    "templates/code.html.j2": "the page that shows the code of a figure",
+    "templates/explorers/": "the explorers: layout, style, and plain JavaScript, a file per explorer",
     "templates/page/": "layout of the HTML page and of the PDF",
     "templates/readme.md.j2": "the text of this page",
     "templates/sentences/": "result-dependent sentences, a file per sentence and language",

@@ -75,7 +75,7 @@ def test_numbers_and_references(tmp_path):
     tree = parse_markdown(TEXT)
     numbers = resolve(tree, "sl", "page")
     assert numbers.number == {"sec-one": "1", "sec-two": "1.1", "fig-a": "1", "fig-b": "2", "eq-e": "1", "tbl-t": "1"}
-    navigation = {"root": "", "contents_title": "", "pdf": "", "other": ""}
+    navigation = {"root": "", "contents_title": "", "pdf": "", "other": "", "head": ""}
     write_html(tree, numbers, {"title": "T", "lang": "sl"}, navigation, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     shown_by_label = {"fig-b": "Slika\u00a02", "fig-a": "1", "eq-e": "Enačba\u00a01", "tbl-t": "Tabela\u00a01", "sec-two": "1.1"}

@@ -1,0 +1,337 @@
+"""The site in a real browser: no error, no other host, living links, working explorers, accessible in light and dark."""
+
+import csv
+import json
+import math
+import os
+import shutil
+
+import pytest
+
+from tests.conftest import ROOT
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+REQUIRED = os.environ.get("STUDY_TEST_BROWSER") == "required"  # set where the browser tests must not be skipped
+try:
+    from playwright.sync_api import sync_playwright
+except ImportError:
+    sync_playwright = None
+if not REQUIRED:
+    pytestmark = pytest.mark.skipif(not (CHROMIUM and sync_playwright), reason="Chromium or the package playwright is not installed")
+
+LANGUAGES = ("sl", "en")
+MEGABYTES = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, tiny):
+    """visit("sl", width=..., scheme=..., at="?query#hash") opens a page; its `complaints` and `requests` are kept."""
+    contexts = []
+
+    def open_page(language: str, width: int = 1440, scheme: str = "light", at: str = "", **options):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        folder = tiny / "site" / (f"report/{language}" if language else "")
+        page.goto(f"file://{folder}/index.html{at}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def rows_of(study, model: str) -> list[dict]:
+    return study.scores(model)
+
+
+def counts_at(study, model: str, threshold: float) -> dict[str, int]:
+    counts = dict.fromkeys(("tp", "fp", "fn", "tn"), 0)
+    for row in rows_of(study, model):
+        called = row["probability"] >= threshold
+        counts[("tp" if row["label"] else "fp") if called else ("fn" if row["label"] else "tn")] += 1
+    return counts
+
+
+def shown_counts(page) -> dict[str, int]:
+    return {name: int(page.locator(f"#explore-threshold [data-cell={name}]").inner_text().split()[0]) for name in ("tp", "fp", "fn", "tn")}
+
+
+def shown_value(page, name: str) -> float:
+    text = page.locator(f"#explore-threshold [data-value={name}]").inner_text()
+    return math.nan if text == "–" else float(text.replace(",", "."))
+
+
+def set_slider(slider, value: float) -> None:
+    slider.evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }", value)
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES, ""])
+def test_nothing_complains_nothing_leaves_and_every_picture_loads(visit, language):
+    page = visit(language)
+    page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    assert page.evaluate("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)") == []
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_link_within_the_site_is_alive(visit, tiny, language):
+    page = visit(language)
+    dead = page.evaluate("""[...document.querySelectorAll('a[href^="#"]')].map((link) => link.getAttribute('href'))
+        .filter((target) => target !== '#' && !document.getElementById(target.slice(1)))""")
+    assert dead == []
+    folder = tiny / "site" / "report" / language
+    for link in page.evaluate("[...document.querySelectorAll('a[href]')].map((link) => link.getAttribute('href'))"):
+        if not link.startswith(("#", "http:", "https:")):
+            path, _, anchor = link.partition("#")
+            assert (folder / path).exists(), link
+            if path.endswith(".html") and anchor.startswith("line-"):
+                assert f'id="{anchor}"' in (folder / path).read_text(encoding="utf-8") or f'name="{anchor}"' in (
+                    folder / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("language", "other"), [("sl", "en"), ("en", "sl")])
+def test_the_language_switch_keeps_place_and_explorers(visit, language, other):
+    page = visit(language)
+    page.locator("#explore-threshold [data-criterion=gmean]").click()
+    query = page.evaluate("location.search")
+    page.evaluate("document.getElementById('fig-confusion').scrollIntoView()")
+    page.locator(f"a[hreflang={other}]").first.click()
+    page.wait_for_url(f"**/{other}/index.html**")
+    assert page.evaluate("document.documentElement.lang") == other
+    assert page.evaluate("location.hash") == "#fig-confusion"
+    assert page.evaluate("location.search") == query
+    assert abs(page.evaluate("document.getElementById('fig-confusion').getBoundingClientRect().top")) < 200
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_threshold_explorer_agrees_with_the_stored_numbers_at_ten_thresholds(visit, study, language):
+    page = visit(language)
+    section = page.locator("#explore-threshold")
+    checked = 0
+    for model in study.compared:
+        section.locator("select").select_option(model)
+        curve = study.roc(model)
+        slider = section.locator("input[type=range]").first
+        known = [float(value) for value in curve["threshold"]]
+        for index in range(0, len(known), max(len(known) // 4, 1)):
+            set_slider(slider, index)
+            expected = counts_at(study, model, math.inf if math.isnan(known[index]) else known[index])
+            assert shown_counts(page) == expected
+            assert shown_value(page, "sensitivity") == pytest.approx(curve["tpr"][index], abs=6e-4)
+            assert shown_value(page, "specificity") == pytest.approx(1 - curve["fpr"][index], abs=6e-4)
+            checked += 1
+    assert checked >= 10
+
+
+def test_the_chosen_thresholds_give_the_stored_metrics_and_predictive_values_follow_the_prevalence(visit, study):
+    page = visit("sl")
+    section = page.locator("#explore-threshold")
+    for model in study.compared:
+        section.locator("select").select_option(model)
+        for criterion in ("f1", "gmean"):
+            section.locator(f"[data-criterion={criterion}]").click()
+            stored = study.metrics(model)["at"][criterion]
+            counts = shown_counts(page)
+            assert counts == {name: study.confusion(model)[criterion][name] for name in counts}
+            for name, key in (("f1", "f1"), ("gmean", "gmean"), ("sensitivity", "recall"), ("specificity", "specificity")):
+                assert shown_value(page, name) == pytest.approx(stored[key], abs=6e-4)
+            set_slider(section.locator("input[type=range]").nth(1), 20)
+            hits, alarms = 0.2 * stored["recall"], 0.8 * (1 - stored["specificity"])
+            if hits + alarms:
+                assert shown_value(page, "ppv") == pytest.approx(hits / (hits + alarms), abs=6e-4)
+            clear, missed = 0.8 * stored["specificity"], 0.2 * (1 - stored["recall"])
+            if clear + missed:
+                assert shown_value(page, "npv") == pytest.approx(clear / (clear + missed), abs=6e-4)
+
+
+def test_the_threshold_explorer_works_by_mouse_and_by_keyboard_and_keeps_its_state_in_the_link(visit, study):
+    page = visit("en")
+    assert page.evaluate("location.search") == ""
+    plot = page.locator("#explore-threshold svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.14, box["y"] + box["height"] * 0.88, steps=4)  # the lower left corner
+    page.mouse.up()
+    assert shown_counts(page)["fp"] == 0 and "threshold=" in page.url
+    slider = page.locator("#explore-threshold input[type=range]").first
+    slider.focus()
+    page.keyboard.press("End")
+    assert shown_counts(page)["tn"] == shown_counts(page)["fn"] == 0
+    page.keyboard.press("ArrowLeft")
+    expected = shown_counts(page)
+    again = visit("sl", at="?" + page.url.split("?")[1])
+    assert shown_counts(again) == expected
+
+
+def test_touch_moves_the_threshold(visit):
+    page = visit("en", width=360, has_touch=True)
+    plot = page.locator("#explore-threshold svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] * 0.95, box["y"] + box["height"] * 0.04)  # the upper right corner
+    assert shown_counts(page)["fn"] == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language):
+    page = visit(language)
+    section = page.locator("#explore-patients")
+    model = study.compared[1]
+    section.locator("select").nth(0).select_option(model)
+    rows = rows_of(study, model)
+    people = section.locator("[data-patient]")
+    order = [int(people.nth(i).get_attribute("data-patient")) for i in range(people.count())]
+    assert order == sorted(range(len(rows)), key=lambda i: -rows[i]["probability"])
+    threshold = study.thresholds(model)["f1", "validation"]["threshold"]
+    counts = counts_at(study, model, threshold)
+    for outcome in ("tp", "tn", "fp", "fn"):
+        section.locator("select").nth(2).select_option(outcome)
+        assert people.count() == counts[outcome]
+        if not counts[outcome]:
+            assert outcome.upper() in section.locator(".nobody").inner_text()
+    section.locator("select").nth(2).select_option("all")
+    people.first.click()
+    page.keyboard.press("ArrowRight")
+    assert people.nth(1).get_attribute("aria-checked") == "true"
+    set_slider(section.locator("input[type=range]").first, 10)
+    chosen = rows[order[1]]
+    facts = section.locator(".facts").inner_text()
+    for value in (chosen["probability"], chosen["slices"][9]):
+        shown = f"{value:.3f}"
+        assert (shown.replace(".", ",") if language == "sl" else shown) in facts
+    assert chosen["id"] in facts and f"patient={chosen['id']}" in page.url
+    page.wait_for_function("[...document.querySelectorAll('#explore-patients img')].every((image) => image.complete && image.naturalWidth)")
+    assert section.locator("img").count() == 3  # slices, saliency, lesions
+    set_slider(section.locator("input[type=range]").nth(1), 0)
+    assert section.locator("img.saliency").evaluate("(image) => getComputedStyle(image).opacity") == "0"
+    again = visit(language, at="?" + page.url.split("?")[1])
+    assert again.locator("#explore-patients .facts").inner_text() == facts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_hovered_trial_shows_its_values(visit, study, language):
+    page = visit(language)
+    section = page.locator("#explore-tuning")
+    section.locator("select").nth(0).select_option("CNN1")
+    phase = study.phases("CNN1")["lr"]
+    keys = section.locator(".legend button")
+    assert keys.count() == len(phase.values)
+    keys.first.focus()
+    for index, trial in enumerate(phase.trials):
+        if index:
+            page.keyboard.press("ArrowRight")
+        facts = section.locator(".facts").inner_text()
+        for value in (trial.auc[-1], trial.loss[-1]):
+            shown = f"{value:.3f}"
+            assert (shown.replace(".", ",") if language == "sl" else shown) in facts
+        assert keys.nth(index).get_attribute("aria-checked") == "true"
+    point = section.locator("svg").nth(1).locator(".trial circle").first
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    active = section.locator("svg").nth(1).locator(".trial.active circle").first.bounding_box()
+    assert active["y"] == pytest.approx(box["y"], abs=1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", [*LANGUAGES, ""])
+def test_wcag_2_2_aa(visit, language, scheme):
+    from importlib.resources import files
+
+    page = visit(language, scheme=scheme)
+    page.add_script_tag(content=(files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("""axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})""")
+    broken = [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found["violations"] for node in rule["nodes"]]
+    assert broken == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("language", [*LANGUAGES, ""])
+def test_no_width_scrolls_sideways(visit, language, width):
+    assert visit(language, width=width).evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_figure_opens_larger_and_closes_by_keyboard(visit):
+    page = visit("en")
+    page.locator("#fig-roc a.zoom").click()
+    assert page.locator("dialog[open] img").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_scripts_the_page_is_whole_and_says_what_is_missing(visit, language):
+    page = visit(language, java_script_enabled=False)
+    assert page.locator("figure img").count() > 20
+    assert page.locator(".explorer noscript").count() == 3 or page.locator(".explorer").count() == 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_is_light_and_quickly_usable(visit, tiny, language):
+    folder = tiny / "site" / "report" / language
+    weight = (folder / "index.html").stat().st_size + sum(path.stat().st_size for path in (folder / "figures").iterdir())
+    assert weight < MEGABYTES
+    page = visit(language)
+    ready = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert ready < 1000
+
+
+def test_a_patient_id_with_html_in_it_stays_text(chromium, study, tmp_path, monkeypatch):
+    from report.explorers import EXPLORERS, explorer, scripts
+    from report.study import Study
+    from report.words import Words
+
+    evil = "</script><img src=x onerror=\"document.title='broken'\">"
+    plain = Study.scores
+    monkeypatch.setattr(Study, "scores", lambda self, model, split="test": [row | {"id": evil} for row in plain(self, model, split)])
+    words = Words("en")
+    parts = [explorer(name, words).markdown for name in EXPLORERS] + [scripts(study, words).markdown]
+    body = "\n".join(line for part in parts for line in part.splitlines() if not line.startswith("````"))
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><html lang='en'><title>whole</title><main>{body}</main></html>", encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(f"file://{tmp_path}/page.html")
+    assert evil in page.locator("#explore-patients .facts").inner_text()
+    assert page.title() == "whole"
+    page.close()
+
+
+def test_every_figure_and_table_has_its_data_and_they_are_the_stored_ones(tiny, study):
+    from report.behind import NESTED, ROWS
+    from report.figures.registry import FIGURES
+    from report.tables import TABLES
+
+    assert set(ROWS) | set(NESTED) == set(FIGURES) | set(TABLES)
+    folder = tiny / "site" / "report" / "data"
+    with (folder / "fig-metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["model"], row["criterion"]) for row in rows} == {(model, name) for model in study.compared for name in ("f1", "gmean")}
+    for row in rows:
+        assert float(row["accuracy"]) == study.metrics(row["model"])["at"][row["criterion"]]["accuracy"]
+    headline = json.loads((tiny / "site" / "study.json").read_text(encoding="utf-8"))
+    assert {model: values["auc"] for model, values in headline["models"].items()} == {
+        model: study.metrics(model)["auc"] for model in study.models}
+    assert headline["commit"] == study.provenance["commit"] and headline["manifest_sha256"] == study.digest
+
+
+def test_the_code_page_shows_the_function_that_drew_a_figure(tiny):
+    page = (tiny / "site" / "report" / "code" / "figures-roc.html").read_text(encoding="utf-8")
+    assert "draw_roc_curve" in page and str(ROOT) not in page

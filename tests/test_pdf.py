@@ -1,0 +1,82 @@
+"""The PDFs: every page a picture that shows something, numbers of the artifacts, fonts, bookmarks, tags, language."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.test_site import PDF
+
+pytestmark = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="poppler (pdftoppm, pdftotext, pdffonts) is not installed")
+
+
+@pytest.fixture(scope="module", params=["sl", "en"])
+def pdf(request, tiny):
+    return tiny / "site" / "report" / request.param / PDF[request.param]
+
+
+def said(pdf) -> str:
+    return subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+
+
+def localised(value: float, pdf) -> str:
+    return f"{value:.3f}".replace(".", ",") if pdf.parent.name == "sl" else f"{value:.3f}"
+
+
+def test_no_page_is_empty(pdf, tmp_path):
+    from PIL import Image
+
+    subprocess.run(["pdftoppm", "-r", "40", "-gray", "-png", pdf, tmp_path / "page"], check=True)
+    pages = sorted(tmp_path.iterdir())
+    assert len(pages) > 10
+    for page in pages:
+        ink = (np.asarray(Image.open(page)) < 200).mean()
+        assert ink > 0.005, page.name
+
+
+def test_the_numbers_are_those_of_the_artifacts(pdf, study):
+    text = said(pdf)
+    for model in study.models:
+        assert localised(study.metrics(model)["auc"], pdf) in text
+    for model in study.compared:
+        for (_, _), row in study.thresholds(model).items():
+            assert localised(row["threshold"], pdf) in text
+
+
+def test_every_font_is_embedded(pdf):
+    lines = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+    assert lines
+    for line in lines:
+        embedded = re.search(r"\s(yes|no)\s+(yes|no)\s+(yes|no)\s+\d+\s+\d+\s*$", line)
+        assert embedded and embedded.group(1) == "yes", line
+
+
+def test_bookmarks_language_tags_and_alt_text(pdf):
+    from pypdf import PdfReader
+
+    document = PdfReader(pdf)
+    root = document.trailer["/Root"].get_object()
+    assert root["/Lang"].startswith(pdf.parent.name)
+    assert root["/MarkInfo"]["/Marked"]
+    titles = [entry.title for entry in document.outline if not isinstance(entry, list)]
+    assert len(titles) >= 8
+    assert document.metadata.title
+    assert alt_texts(root["/StructTreeRoot"].get_object()) >= 25
+
+
+def alt_texts(node, depth: int = 0) -> int:
+    """How many elements of the structure tree below `node` carry alternative text."""
+    if not hasattr(node, "get") or depth > 60:
+        return 0
+    children = node.get("/K", [])
+    children = children.get_object() if hasattr(children, "get_object") else children
+    below = sum(alt_texts(child.get_object() if hasattr(child, "get_object") else child, depth + 1)
+                for child in (children if isinstance(children, list) else [children]))
+    return below + ("/Alt" in node)
+
+
+def test_the_explorers_leave_no_trace(pdf):
+    text = said(pdf)
+    assert "study-data" not in text and "addEventListener" not in text
