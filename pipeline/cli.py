@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where `all` puts the site (default _site)")
     parser.add_argument("--renderer", default="auto", help="what `all` renders with: auto, quarto or embedded")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--search", help="coordinate (default) or grid: every combination of lr, wd and mp; short for --set search=...")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
                         help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -71,6 +72,8 @@ def _run(options: argparse.Namespace) -> int:
                                ("renderer", options.renderer, ("auto", "quarto", "embedded"))):
         if value not in known:
             raise UnknownName(kind, value, known)
+    if options.search is not None:
+        options.overrides.append(f"search={options.search}")
     named = options.profile if options.profile != "auto" else "quick"
     load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
     profile, device = _resolve(options)
@@ -87,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
         ship_study(layout, Path("results") / layout.root.name)
         return 0
     if options.verb == "bench":
-        from pipeline.bench import run_bench
+        from pipeline.benchmarks.run import run_bench
 
         return run_bench(settings, layout, device)
     return _compute(options, settings, layout, device)

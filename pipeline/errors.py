@@ -33,6 +33,14 @@ class NoCuda(UserError):
         super().__init__("--device cuda: no CUDA device is available here; use --device cpu or --device auto")
 
 
+class OutOfDeviceMemory(UserError):
+    """A device with too little memory for one batch."""
+
+    def __init__(self, device: str, batch_size: int):
+        super().__init__(f"{device} has too little memory for a batch of {batch_size} images; "
+                         f"use --set batch_size={max(batch_size // 2, 2)}, a smaller image_size, or --device cpu")
+
+
 class MissingPath(UserError):
     """A data path that is absent."""
 

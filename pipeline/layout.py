@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# Counts up when artifacts change so that a report could not read older ones.
+FORMAT = 2
 STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")
 
 DNN_MODELS = ("DNN1", "DNN2")

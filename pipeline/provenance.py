@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.device import Backend, device_name
 from pipeline.engine import core_count
+from pipeline.layout import FORMAT
 from pipeline.ledger import Record
 from pipeline.settings import Settings
 
@@ -22,6 +23,7 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
         stage = unit.split("/")[0]
         seconds[stage] = round(seconds.get(stage, 0.0) + record.seconds, 2)
     return {
+        "format": FORMAT,
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": "python -m pipeline " + " ".join(sys.argv[1:]),
         "commit": _commit(), "profile": settings.profile, "seed": settings.seed,

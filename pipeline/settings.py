@@ -13,6 +13,7 @@ PROFILES = ("tiny", "quick", "paper")
 SOURCES = ("synthetic", "stoic", "volumes", "slices")
 WEIGHTS = ("auto", "imagenet", "procedural")
 SEARCHED = ("lr", "wd", "mp")
+SEARCHES = ("coordinate", "grid")
 
 # Below 128 pixels CNN1 and CNN2 have no feature map left in front of their first linear layer.
 SMALLEST_IMAGE = 128
@@ -46,6 +47,7 @@ class Settings:
     epochs_tuning, epochs_small, epochs_resnet: epochs of a trial, of a final DNN or CNN, of a final ResNet.
     monitor_slices: slices per patient averaged when the validation set is scored after each epoch
         (the final evaluation always averages all of them).
+    search: `coordinate` (lr, then wd, then mp) or `grid` (every combination).
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     bootstrap: resamples behind each confidence interval.
@@ -75,6 +77,7 @@ class Settings:
     pretrain_epochs: int
     bootstrap: int
     fast: bool
+    search: str
     grid: dict[str, Grid]
 
     def final_epochs(self, model: str) -> int:
@@ -107,7 +110,7 @@ def _from_table(profile: str, table: dict) -> Settings:
         model: Grid(**{key: tuple(map(float, grid[key])) for key in SEARCHED}) for model, grid in table.pop("grid").items()
     }
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Settings(profile=profile, fast=True, grid=grids, **values)
+    return Settings(profile=profile, fast=True, search="coordinate", grid=grids, **values)
 
 
 def _apply(settings: Settings, override: str) -> Settings:
@@ -183,6 +186,8 @@ def check(settings: Settings) -> None:
 def _check_names(settings: Settings) -> None:
     if settings.source not in SOURCES:
         raise UnknownName("source", settings.source, SOURCES)
+    if settings.search not in SEARCHES:
+        raise UnknownName("search", settings.search, SEARCHES)
     if settings.weights not in WEIGHTS and not settings.weights.endswith(".safetensors"):
         raise UnknownName("weights", settings.weights, (*WEIGHTS, "FILE.safetensors"))
 

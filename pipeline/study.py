@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.device import Backend, choose_backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
-from pipeline.layout import CONV_MODELS, RESNET_MODELS, STAGES, Layout
+from pipeline.layout import CONV_MODELS, FORMAT, RESNET_MODELS, STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
 from pipeline.records import read_csv, read_json, write_json
@@ -217,6 +217,8 @@ def _finish(study: Study, units: list[Unit], worked: bool) -> None:
 def _settings_unchanged(study: Study) -> bool:
     import json
 
+    if not study.layout.provenance.exists() or read_json(study.layout.provenance, "all").get("format") != FORMAT:
+        return False
     stored = read_json(study.layout.settings, "all")
     return stored == json.loads(json.dumps(study.settings.as_json()))
 

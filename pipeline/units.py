@@ -19,7 +19,7 @@ CODE = {
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
     "pretrain": ("seed", "weights", "pretrain_images", "pretrain_classes", "pretrain_size", "pretrain_epochs", "fast"),
-    "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast"),
+    "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast", "search"),
     "train": ("seed", "batch_size", "monitor_slices", "fast"),
     "evaluate": ("seed", "bootstrap", "fast"),
     "explain": (),

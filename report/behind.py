@@ -28,6 +28,16 @@ def _tuning(study: Study, models: Iterable[str], coordinates: Iterable[str]) -> 
     ]
 
 
+def _grid(study: Study) -> Rows:
+    rows: Rows = []
+    for model in study.tuned:
+        search = study.search(model)
+        for trial in search["trials"]:
+            place = {name: trial[name] for name in COORDINATES}
+            rows.append({"model": model, **trial, "chosen": place == search["chosen"], "by_coordinates": place == search["by_coordinates"]})
+    return rows
+
+
 def _histories(study: Study, models: Iterable[str]) -> Rows:
     rows: Rows = []
     for model in models:
@@ -136,6 +146,8 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     **{f"fig-{name}-cnn": partial(_tuning, models=CNN_MODELS, coordinates=[name]) for name in COORDINATES},
     "fig-tuning-nowig": partial(_tuning, models=["ResNet18_nowig"], coordinates=COORDINATES),
     "fig-tuning-resnet": partial(_tuning, models=["ResNet18"], coordinates=COORDINATES),
+    "fig-grid-loss": _grid,
+    "fig-grid-auc": _grid,
     "fig-best-auc": partial(_histories, models=DNN_MODELS + CNN_MODELS),
     "fig-resnets": partial(_histories, models=["ResNet18", "ResNet18og"]),
     "fig-roc": _roc,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UnknownName, UserError
-from report.study import ROOT, STUDY_VARIABLE, find_study
+from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
 RENDERERS = ("auto", "quarto", "embedded")
 
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     try:
         study = find_study(options.study)
+        Study(study).verify()
         renderer = choose_renderer(options.renderer)
         _render(renderer, study, options.site)
     except UserError as error:
@@ -64,7 +65,7 @@ def _render(renderer: str, study: Path, site: Path) -> None:
     building = ROOT / "_site-building"
     try:
         done = subprocess.run(["quarto", "render", "--output-dir", building.name], cwd=ROOT, check=False,
-                              env={**os.environ, STUDY_VARIABLE: str(study.resolve())})
+                              env={**os.environ, STUDY_VARIABLE: str(study.resolve()), "QUARTO_PYTHON": sys.executable})
         if done.returncode:
             raise UserError("quarto render failed, see its message above; python -m report --renderer embedded renders without Quarto")
         shutil.rmtree(site, ignore_errors=True)

@@ -1,7 +1,6 @@
 """Sentences that depend on results: a template per sentence and language, filled with stored numbers."""
 
 import re
-from collections.abc import Callable
 
 from jinja2 import TemplateNotFound
 
@@ -33,7 +32,7 @@ class Sentences:
         return Text(re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip())  # keeps no-break spaces
 
 
-def _helpers(study: Study) -> dict[str, Callable]:
+def _helpers(study: Study) -> dict[str, object]:
     """Selections that several sentences need; they order and filter stored values and compute no result."""
 
     def by_auc(models: list[str]) -> list[str]:
@@ -57,5 +56,17 @@ def _helpers(study: Study) -> dict[str, Callable]:
         missed = {model: study.confusion(model)[criterion]["fn"] for model in study.compared}
         return [model for model in study.compared if missed[model] == min(missed.values())]
 
-    return {"by_auc": by_auc, "disagreements": disagreements, "separated": separated, "below_half": below_half,
+    def loss_at(model: str, place: str) -> float:
+        """Validation loss of the trial at the `chosen` combination or at the one `by_coordinates`."""
+        search = study.search(model)
+        return next(trial["val_loss"] for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
+
+    searches = {model: study.search(model) for model in study.tuned}
+    missed = [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
+    grids = [study.grid(model) for model in study.tuned]
+
+    return {"loss_at": loss_at, "missed": missed, "found": [model for model in study.tuned if model not in missed],
+            "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
+            "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
+            "by_auc": by_auc, "disagreements": disagreements, "separated": separated, "below_half": below_half,
             "fewest_missed": fewest_missed}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DamagedArtifact, MissingArtifact, MissingPath, UserError
-from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS, Layout
+from pipeline.layout import CONV_MODELS, FORMAT, MODELS, TUNED_MODELS, Layout
 from pipeline.records import read_csv, read_json, read_npz, sha256_of
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
@@ -82,7 +82,10 @@ class Study:
         return sha256_of(self.layout.manifest)
 
     def verify(self) -> "Study":
-        """Compare the files the report reads with the manifest. Raises MissingArtifact or DamagedArtifact."""
+        """Compare the files the report reads with the manifest. Raises MissingArtifact, DamagedArtifact or UserError."""
+        if self.provenance.get("format") != FORMAT:
+            raise UserError(f"the study in {self.root} was made by another version of the pipeline; "
+                            f"run 'python -m pipeline all --out {self.root}' to bring it up to date")
         for row in self.manifest:
             path = self.root / row["path"]
             if path.suffix in NEVER_READ:
@@ -143,6 +146,20 @@ class Study:
                 phase["chosen"], phase["chosen_by_auc"])
             for phase in summary["phases"]
         }
+
+    def search(self, model: str) -> dict:
+        """A whole search: `search` (`coordinate` or `grid`), `chosen`, `by_coordinates`, and `trials` with lr, wd, mp,
+        val_loss and val_auc, the means of the last epochs."""
+        return read_json(self.layout.tuning(model, "json"), "tune")
+
+    def grid(self, model: str) -> dict[str, list[float]]:
+        """The values of a model's grid by coordinate."""
+        return self.settings["grid"][model]
+
+    @property
+    def full_grid(self) -> bool:
+        """Whether every combination of every grid was tried."""
+        return self.settings["search"] == "grid"
 
     def chosen(self, model: str) -> dict[str, float]:
         """The hyperparameters a model was finally trained with."""

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import MissingPath
-from report.embedded.assemble import svg_width
+from report.embedded.assemble import svg_size
 from report.embedded.crossref import resolve
 from report.embedded.html import write_html
 from report.embedded.pandoc import parse_markdown
@@ -47,11 +47,11 @@ TEXT = """
 
 See @fig-b, [-@fig-a], @eq-e, @tbl-t and [-@sec-two].
 
-::: {#fig-a .cell-figure alt="&quot;A&quot;" width="100"}
+::: {#fig-a .cell-figure alt="&quot;A&quot;" width="100" ratio="4 / 3"}
 First.
 :::
 
-::: {#fig-b .cell-figure alt="B" width="50"}
+::: {#fig-b .cell-figure alt="B" width="50" ratio="4 / 3"}
 Second.
 :::
 
@@ -92,4 +92,4 @@ def test_a_reference_to_nothing_is_refused():
 
 
 def test_the_width_of_a_figure_comes_from_its_file():
-    assert svg_width('<?xml version="1.0"?><svg height="10pt" width="226.8pt">') == 226.8
+    assert svg_size('<?xml version="1.0"?><svg height="10pt" width="226.8pt">') == (226.8, 10)

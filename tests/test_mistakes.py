@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.cli import main
 from report.cli import main as report_main
+from tests.conftest import ROOT, run_command
 
 
 def refused(capsys, *words: str) -> str:
@@ -35,6 +36,7 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "fast=perhaps"], "give true or false"),
     (["all", "--set", "weights=magic"], "unknown weights 'magic'"),
     (["all", "--set", "source=cloud"], "unknown source 'cloud'"),
+    (["all", "--search", "random"], "unknown search 'random'; choose one of: coordinate, grid"),
     (["all", "--set", "source=volumes"], "add --set source_path=PATH"),
     (["all", "--set", "batch_size=1"], "at least 2 images"),
     (["all", "--nonsense"], "unrecognized arguments: --nonsense"),
@@ -112,3 +114,37 @@ def test_an_unfinished_study_and_a_foreign_site_folder(capsys, tmp_path, tiny):
     assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--renderer", "embedded"]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert (tmp_path / "site" / "thesis.txt").read_text() == "keep me"
+
+
+def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):
+    done = run_command(ROOT / "tests" / "data" / "chest-ct-slice.dcm", tmp_path / "picture.xyz", module="pipeline.data.preview")
+    assert done.returncode == 2 and "end it in .png or .jpg" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_study_that_does_not_match_its_manifest(capsys, tmp_path, tiny):
+    import shutil
+
+    shutil.copytree(tiny / "study", tmp_path / "study")
+    edited = tmp_path / "study" / "evaluation" / "CNN1" / "metrics.json"
+    edited.write_text(edited.read_text(encoding="utf-8").replace("0.", "0.9", 1), encoding="utf-8")
+    words = ["--study", str(tmp_path / "study"), "--site", str(tmp_path / "site")]
+    assert report_main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert "metrics.json" in error and len(error.splitlines()) == 1
+    edited.unlink()
+    assert report_main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert "metrics.json" in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_missing_translation_is_one_line_that_says_where(monkeypatch, study):
+    from report import words
+    from report.errors import MissingTranslation
+    from report.sentences import Sentences
+
+    monkeypatch.setattr(words, "_catalogue", lambda: {"epoch": {"en": "Epoch"}})
+    with pytest.raises(MissingTranslation, match="'epoch' has no translation into 'sl'; add it in .*words.toml"):
+        words.Words("sl")("epoch")
+    with pytest.raises(AttributeError):
+        _ = Sentences(study, words.Words("sl")).no_such_sentence

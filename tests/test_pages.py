@@ -5,6 +5,7 @@ import re
 import pytest
 
 from report.embedded.source import Cell, read_page
+from report.explorers import EXPLORERS
 from report.figures.registry import FIGURES
 from report.tables import TABLES
 from tests.conftest import ROOT
@@ -87,7 +88,22 @@ def test_no_result_stands_in_the_prose(pages):
 def test_sentences_exist_in_both_languages_and_are_all_used(pages):
     names = {language: {path.name.split(".")[0] for path in (ROOT / "templates" / "sentences" / language).iterdir()} for language in pages}
     assert names["sl"] == names["en"]
-    assert {f"say.{name}" for name in names["sl"]} == set(pages["sl"].inline_expressions())
+    said = {expression for expression in pages["sl"].inline_expressions() if expression.startswith("say.")}
+    assert {f"say.{name}" for name in names["sl"]} == said
+
+
+def test_every_figure_and_table_is_followed_by_links_to_its_data_and_code(pages):
+    for page in pages.values():
+        for place, part in enumerate(page.parts):
+            if isinstance(part, Cell) and part.options:
+                assert page.parts[place + 1].strip().startswith(f'`{{python}} page.follow("{part.options["label"]}")`')
+
+
+def test_every_explorer_is_on_both_pages(pages):
+    for page in pages.values():
+        codes = [part.code for part in page.parts if isinstance(part, Cell)]
+        assert [f'page.explorer("{name}")' in codes for name in EXPLORERS] == [True] * 3
+        assert codes[-1] == "page.scripts()"
 
 
 def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):

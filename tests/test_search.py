@@ -59,3 +59,29 @@ def test_the_best_trial_so_far_is_one_that_was_run():
             search.trials[candidate] = history(candidate.lr + candidate.wd)
         search.settle(coordinate)
         assert search.best() in search.trials
+
+
+def interacting(candidate):
+    """The best combination lies where no single coordinate leads."""
+    best = candidate == Hyperparameters(1e-2, 1e-4, 0.9)
+    return (0.1 if best else 1.0 + (candidate.lr == 1e-2) + (candidate.wd > 0) + (candidate.mp < 1), 0.5)
+
+
+def test_a_full_grid_finds_what_the_coordinates_miss_and_says_where_they_land():
+    search = Search(GRID, last_epochs=2)
+    assert len(search.combinations()) == len(set(search.combinations())) == 8
+    for candidate in search.combinations():
+        search.trials[candidate] = history(*interacting(candidate))
+    for coordinate in ("lr", "wd", "mp"):
+        assert search.missing(coordinate) == []
+        search.settle(coordinate)
+    search.conclude()
+    assert search.by_coordinates == {"lr": 1e-3, "wd": 0.0, "mp": 1.0}
+    assert search.chosen == {"lr": 1e-2, "wd": 1e-4, "mp": 0.9}
+    assert search.best() == Hyperparameters(1e-2, 1e-4, 0.9)
+
+
+def test_a_coordinate_search_is_concluded_by_what_it_chose():
+    search, tried = run(interacting)
+    search.conclude()
+    assert search.chosen == search.by_coordinates and len(search.scores()) == len(tried) == 4

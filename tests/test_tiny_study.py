@@ -143,3 +143,23 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end(tiny, tmp_path
     page = (tmp_path / "site" / "report" / "en" / "index.html").read_text(encoding="utf-8")
     assert "Synthetic data." not in page
     assert "cannot be graded" in page  # no lesion masks in this source
+
+
+def test_a_full_grid_is_run_told_and_drawn(tiny, tmp_path):
+    from report.figures.grid import grid_values
+    from report.sentences import Sentences
+    from report.study import Study
+    from report.words import Words
+
+    study = tmp_path / "study"
+    shutil.copytree(tiny / "study", study)
+    done = run_command("tune", *COMMAND, "--out", study, "--search", "grid", "--set", "lr=1e-3,1e-4", "wd=0", "mp=1,0.8")
+    assert done.returncode == 0, done.stderr
+    assert "data: up to date" in done.stdout and "pretrain: up to date" in done.stdout
+    for model in TUNED_MODELS:
+        search = json.loads((study / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
+        best = min(search["trials"], key=lambda trial: trial["val_loss"])
+        assert len(search["trials"]) == 4
+        assert search["chosen"] == {name: best[name] for name in ("lr", "wd", "mp")}
+        assert np.isfinite(grid_values(Study(study), model, "val_loss")[2]).all()
+    assert "tried every combination, 24 trials in all" in Sentences(Study(study), Words("en")).grid.markdown

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.benchmarks.plain import fit_plainly
 from pipeline.device import Backend, choose_backend
+from pipeline.errors import OutOfDeviceMemory
 from pipeline.layout import MODELS
 from pipeline.models.registry import build_model
-from pipeline.plain import fit_plainly
 from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network
+from pipeline.training.predict import predict_slices
 from pipeline.training.state import read_state, write_state
 
 PLAIN = Backend("cpu", bf16=False, channels_last=False)
@@ -84,3 +86,41 @@ def test_the_plain_loop_of_the_bench_does_the_same_work(data):
     ours = fit("CNN1", data, epochs=8, mp=1.0).history
     assert [row["epoch"] for row in history] == [row["epoch"] for row in ours]
     assert history[0]["val_loss"] == pytest.approx(ours[0]["val_loss"], rel=0.1)
+
+
+def failing_model(fails_at: set[int]):
+    """CNN1 whose forward runs out of memory at these calls; the list tells whether activations were kept elsewhere."""
+    torch.manual_seed(3)
+    model, kept_elsewhere = build_model("CNN1", 128), []
+
+    def before(module, inputs):
+        kept_elsewhere.append(torch._C._autograd._top_saved_tensors_default_hooks(True) is not None)
+        if len(kept_elsewhere) in fails_at:
+            raise torch.OutOfMemoryError("simulated")
+
+    model.register_forward_pre_hook(before)
+    return model, kept_elsewhere
+
+
+def test_out_of_memory_in_training_changes_nothing_but_the_time(data, capsys):
+    values = Hyperparameters(1e-3, 0.0, 0.5)
+    model, kept_elsewhere = failing_model({6})  # in the second epoch
+    interrupted = fit_network(model, data, values, 2, 4, 7, PLAIN)
+    assert "out of memory" in capsys.readouterr().err
+    assert not any(kept_elsewhere[:6]) and kept_elsewhere[6]
+    whole = fit("CNN1", data)
+    assert interrupted.history == whole.history
+    assert all(torch.equal(interrupted.weights[name], value) for name, value in whole.weights.items())
+
+
+def test_too_little_memory_even_so_is_a_clear_line(data):
+    model, _ = failing_model(set(range(1, 100)))
+    with pytest.raises(OutOfDeviceMemory, match="use --set batch_size=2"):
+        fit_network(model, data, Hyperparameters(1e-3, 0.0, 0.5), 2, 4, 7, PLAIN)
+
+
+def test_out_of_memory_in_scoring_takes_fewer_slices_at_a_time(data, capsys):
+    model, _ = failing_model({1, 2})
+    expected = predict_slices(failing_model(set())[0], data.watched, PLAIN)
+    assert np.allclose(predict_slices(model, data.watched, PLAIN), expected, atol=1e-6)
+    assert capsys.readouterr().err.count("notice") == 2

@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m pipeline.data.preview SCAN OUT.png", file=sys.stderr)
         return 2
     try:
+        if Path(arguments[1]).suffix.lower() not in Image.registered_extensions():
+            raise UserError(f"{arguments[1]} names no kind of picture; end it in .png or .jpg")
         Image.fromarray(preview(Path(arguments[0]))).save(arguments[1])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,7 +1,9 @@
 """Trains one network and scores the validation patients after every epoch."""
 
 import copy
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.data.dataset import Dataset
 from pipeline.device import Backend
+from pipeline.errors import OutOfDeviceMemory
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.models.placing import place
 from pipeline.training.predict import as_input, predict_slices
@@ -95,14 +98,37 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     The learning rate is multiplied by `chosen.mp` after each epoch (torch's ExponentialLR in closed form). History
     columns: epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means). From a `start` the run
     goes on to `epochs` epochs in all, with the same result as a run without one.
+
+    Where the device runs out of memory the run starts again with its activations kept in main memory, which is slower and
+    gives the same result. (Smaller batches would not: batch normalisation looks at the whole batch.) Raises
+    OutOfDeviceMemory where even that does not fit.
     """
+    initial = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    for keeping in (nullcontext, _in_main_memory):
+        try:
+            return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, keeping)
+        except torch.OutOfMemoryError:
+            print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
+                  file=sys.stderr)
+            model.load_state_dict(initial)
+            if backend.device == "cuda":
+                torch.cuda.empty_cache()
+    raise OutOfDeviceMemory(backend.device, batch_size)
+
+
+def _in_main_memory() -> AbstractContextManager:
+    return torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available())
+
+
+def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int, seed: int, backend: Backend,
+         start: Start | None, keep_state: bool, keeping: Callable[[], AbstractContextManager]) -> Fit:
     place(model, backend)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
     shuffle = torch.Generator().manual_seed(seed)
     history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))
     losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
     best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
-    if start:
+    if start and backend.device == "cpu":
         start.state.clear()  # restored by now; its memory is wanted for training
     for _ in history:
         list(batches(len(data.images), batch_size, shuffle))  # bring the order of batches to where it was
@@ -110,7 +136,7 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
         rate = chosen.lr * chosen.mp ** (epoch - 1)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend)
+        train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend, keeping)
         probabilities = patient_mean(predict_slices(model, data.watched, backend))
         val_loss, val_auc = log_loss(data.watched_labels, probabilities), auc(data.watched_labels, probabilities)
         history.append({"epoch": epoch, "lr": rate, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc})
@@ -129,12 +155,12 @@ def _snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _train_epoch(model: nn.Module, data: TrainingData, optimizer: torch.optim.Optimizer,
-                 order: Iterator[torch.Tensor], backend: Backend) -> float:
+                 order: Iterator[torch.Tensor], backend: Backend, keeping: Callable[[], AbstractContextManager]) -> float:
     model.train()
     total, seen = torch.zeros((), dtype=torch.float64), 0
     for batch in order:
         images, labels = as_input(data.images[batch], backend), data.labels[batch].to(backend.device)
-        with backend.autocast():
+        with backend.autocast(), keeping():
             logits = model(images)
         loss = binary_cross_entropy_with_logits(logits.float(), labels)
         optimizer.zero_grad(set_to_none=True)

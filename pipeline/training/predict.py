@@ -1,10 +1,13 @@
 """Slice probabilities of a network."""
 
+import sys
+
 import numpy as np
 import torch
 from torch import nn
 
 from pipeline.device import Backend
+from pipeline.errors import OutOfDeviceMemory
 
 # Slices at a time: a GPU takes as many as fill it, a CPU as many pixels as stay small in memory at any image size.
 GPU_BATCH = 50
@@ -23,10 +26,19 @@ def predict_slices(model: nn.Module, slices: np.ndarray, backend: Backend) -> np
     patients, per_patient, height, width = slices.shape
     flat = slices.reshape(patients * per_patient, 1, height, width)
     batch = GPU_BATCH if backend.device == "cuda" else max(CPU_BATCH_PIXELS // (height * width), 1)
-    outputs = []
-    for start in range(0, len(flat), batch):
+    outputs: list[torch.Tensor] = []
+    start = 0
+    while start < len(flat):
         images = torch.from_numpy(np.ascontiguousarray(flat[start : start + batch]))
-        with backend.autocast():
-            logits = model(as_input(images, backend))
+        try:
+            with backend.autocast():
+                logits = model(as_input(images, backend))
+        except torch.OutOfMemoryError:  # fewer slices at a time give the same probabilities
+            if batch == 1:
+                raise OutOfDeviceMemory(backend.device, batch) from None
+            batch = batch // 2
+            print(f"notice: {backend.device} is out of memory; scoring {batch} slices at a time", file=sys.stderr)
+            continue
         outputs.append(logits.float().sigmoid().flatten())
+        start += len(images)
     return torch.cat(outputs).cpu().double().numpy().reshape(patients, per_patient)

@@ -1,11 +1,13 @@
-"""Coordinate search in the source study's order: learning rate, then weight decay, then multiplier.
+"""Coordinate search in the source study's order: learning rate, then weight decay, then multiplier; or the full grid.
 
 Every coordinate is searched at the best values found so far. A value is judged by its validation loss, the mean
 over the last epochs of a trial; the AUC is kept beside it, and where the two would choose differently the
-result says so, as the source study does.
+result says so, as the source study does. A full grid tries every combination and is judged in the same way; what the
+coordinates alone would have chosen is kept beside it.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from pipeline.training.loop import Hyperparameters
 class Search:
     """The state of one model's search.
 
-    trials: history rows per tried Hyperparameters, in the order they were run; chosen: values settled so far.
+    trials: history rows per tried Hyperparameters, in the order they were run; chosen: values settled so far;
+    by_coordinates: what the coordinate search chose, once it is through.
     """
 
     grid: Grid
@@ -25,6 +28,11 @@ class Search:
     trials: dict[Hyperparameters, list[dict[str, float]]] = field(default_factory=dict)
     chosen: dict[str, float] = field(default_factory=dict)
     phases: list[dict] = field(default_factory=list)
+    by_coordinates: dict[str, float] = field(default_factory=dict)
+
+    def combinations(self) -> list[Hyperparameters]:
+        """Every combination of the grid."""
+        return [Hyperparameters(*values) for values in product(self.grid.lr, self.grid.wd, self.grid.mp)]
 
     def candidates(self, coordinate: str) -> list[Hyperparameters]:
         """What to try along `coordinate`: its grid, with the settled values, the others at their first value."""
@@ -57,6 +65,21 @@ class Search:
             "chosen": self.chosen[coordinate],
             "chosen_by_auc": getattr(candidates[by_auc], coordinate),
         })
+
+    def conclude(self) -> None:
+        """After the last coordinate: choose the tried combination with the lowest validation loss.
+
+        A coordinate search has already chosen it, since every phase compares with the best so far.
+        """
+        self.by_coordinates = dict(self.chosen)
+        losses = {values: score["val_loss"] for values, score in self.scores().items() if np.isfinite(score["val_loss"])}
+        landed = self.best()
+        if losses and losses.get(landed, np.inf) > min(losses.values()):
+            self.chosen = asdict(min(losses, key=losses.get))
+
+    def scores(self) -> dict[Hyperparameters, dict[str, float]]:
+        """Mean validation loss and AUC over the last epochs of every trial."""
+        return {values: mean_of_last(history, self.last_epochs) for values, history in self.trials.items()}
 
 
 def mean_of_last(history: list[dict[str, float]], last_epochs: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The tuning stage: the coordinate searches of all models side by side, a phase at a time."""
+"""The tuning stage: the searches of all models side by side, a phase at a time."""
 
 import hashlib
 import json
@@ -27,22 +27,26 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
     """
     searches = {model: Search(settings.grid[model], settings.last_epochs) for model in models}
     phase_of: dict[tuple[str, Hyperparameters], str] = {}
-    for coordinate in SEARCHED:
-        jobs = _plan(searches, coordinate, settings, layout, backend)
-        results = _run(jobs, digests, layout, engine, progress, f"tune {coordinate}")
+    # A full grid leaves too many states to keep them all, so its final trainings start from the beginning.
+    going_on = settings.search == "coordinate"
+    for phase in (*(() if going_on else ("grid",)), *SEARCHED):
+        wanted = [(model, values) for model, search in searches.items()
+                  for values in (search.combinations() if phase == "grid" else search.missing(phase))]
+        jobs = _plan(wanted, settings, layout, backend)
+        results = _run(jobs, digests, layout, engine, progress, f"tune {phase}", going_on)
         for job, history in zip(jobs, results, strict=True):
             searches[job.model].trials[job.chosen] = history
-            phase_of[job.model, job.chosen] = coordinate
-        for model, search in searches.items():
-            search.settle(coordinate)
+            phase_of[job.model, job.chosen] = phase
+        for model, search in searches.items() if phase in SEARCHED else ():
+            search.settle(phase)
             _keep_start(model, search, digests[model], settings, layout)
-    return {model: _write(model, search, phase_of, layout) for model, search in searches.items()}
+    for search in searches.values():
+        search.conclude()
+    return {model: _write(model, search, phase_of, settings, layout) for model, search in searches.items()}
 
 
-def _plan(searches: dict[str, Search], coordinate: str, settings: Settings,
-          layout: Layout, backend: Backend) -> list[TrainJob]:
+def _plan(wanted: list[tuple[str, Hyperparameters]], settings: Settings, layout: Layout, backend: Backend) -> list[TrainJob]:
     """The trials of one phase, the long ones first; threads follow from their number and the cores."""
-    wanted = [(model, values) for model, search in searches.items() for values in search.missing(coordinate)]
     wanted.sort(key=lambda pair: pair[0] not in RESNET_MODELS)
     return plan_jobs(wanted, settings.epochs_tuning, settings, layout, backend, keep_weights=False)
 
@@ -66,13 +70,13 @@ def threads_for(model: str) -> int:
 
 
 def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: Engine,
-         progress: Progress, title: str) -> list[list[dict]]:
+         progress: Progress, title: str, save_states: bool) -> list[list[dict]]:
     """Histories of the jobs, from the finished trials on disk where there are any."""
     paths = [_trial_path(layout, digests[job.model], job.model, job.chosen, job.epochs) for job in jobs]
     open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
-        todo = [_saving_state(jobs[index], paths[index]) for index in open_jobs]
+        todo = [_saving_state(jobs[index], paths[index]) if save_states else jobs[index] for index in open_jobs]
         for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
             write_json(paths[open_jobs[done]], [storable(row) for row in result.history])
             bar.advance()
@@ -121,7 +125,7 @@ def loaded(row: dict) -> dict:
     return {name: float("nan") if value is None else value for name, value in row.items()}
 
 
-def _write(model: str, search: Search, phase_of: dict, layout: Layout) -> list[Path]:
+def _write(model: str, search: Search, phase_of: dict, settings: Settings, layout: Layout) -> list[Path]:
     rows = [
         {"trial": number, "phase": phase_of[model, values], **asdict(values), **storable(epoch), "lr": values.lr}
         for number, (values, history) in enumerate(search.trials.items(), start=1) for epoch in history
@@ -131,5 +135,8 @@ def _write(model: str, search: Search, phase_of: dict, layout: Layout) -> list[P
         {name: [finite_or_none(v) for v in value] if isinstance(value, list) else value for name, value in phase.items()}
         for phase in search.phases
     ]
-    write_json(layout.tuning(model, "json"), {"chosen": search.chosen, "phases": phases, "last_epochs": search.last_epochs})
+    write_json(layout.tuning(model, "json"), {
+        "search": settings.search, "chosen": search.chosen, "by_coordinates": search.by_coordinates, "last_epochs": search.last_epochs,
+        "phases": phases, "trials": [{**asdict(values), **storable(score)} for values, score in search.scores().items()],
+    })
     return [layout.tuning(model), layout.tuning(model, "json")]

@@ -40,8 +40,10 @@ def _place(cell: Cell, bundle: dict[str, str], figures: dict[str, str]) -> str:
     if "image/svg+xml" in bundle and label.startswith("fig-"):
         figures[f"{label}.svg"] = bundle["image/svg+xml"]
         alt = cell.options["fig-alt"].replace('"', "&quot;")
-        width = round(min(100.0, 100 * svg_width(bundle["image/svg+xml"]) / TEXT_WIDTH))
-        return f'::: {{#{label} .{FIGURE_CLASS} alt="{alt}" width="{width}"}}\n{cell.options["fig-cap"]}\n:::'
+        width, height = svg_size(bundle["image/svg+xml"])
+        share = round(min(100.0, 100 * width / TEXT_WIDTH))
+        given = f'alt="{alt}" width="{share}" ratio="{width:.0f} / {height:.0f}"'
+        return f"::: {{#{label} .{FIGURE_CLASS} {given}}}\n{cell.options['fig-cap']}\n:::"
     if "text/markdown" in bundle and label.startswith("tbl-"):
         return f"::: {{#{label} .{TABLE_CLASS}}}\n{cell.options['tbl-cap']}\n\n{bundle['text/markdown']}\n:::"
     if "text/markdown" in bundle and not label:
@@ -49,7 +51,8 @@ def _place(cell: Cell, bundle: dict[str, str], figures: dict[str, str]) -> str:
     raise UnknownConstruct(cell.path, cell.line, f"a cell with label '{label}' that shows {', '.join(sorted(bundle))}")
 
 
-def svg_width(svg: str) -> float:
-    """Width of an SVG in points, from its opening tag."""
-    match = re.search(r'<svg[^>]*\bwidth="([\d.]+)pt"', svg)
-    return float(match.group(1)) if match else TEXT_WIDTH
+def svg_size(svg: str) -> tuple[float, float]:
+    """Width and height of an SVG in points, from its opening tag."""
+    opening = svg[svg.index("<svg") :].partition(">")[0]
+    width, height = (re.search(rf'\b{name}="([\d.]+)pt"', opening) for name in ("width", "height"))
+    return (float(width.group(1)), float(height.group(1))) if width and height else (TEXT_WIDTH, TEXT_WIDTH)

@@ -52,7 +52,7 @@ def _wrap(table: dict) -> dict:
 def _html_figure(item: dict) -> dict:
     (label, _, attributes), (caption,) = item["c"]
     given = dict(attributes)
-    shown = ["", [], [["loading", "lazy"], ["style", f"width: {given['width']}%"]]]
+    shown = ["", [], [["loading", "lazy"], ["style", f"width: {given['width']}%; aspect-ratio: {given['ratio']}"]]]
     image = node("Image", [shown, [node("Str", html.unescape(given["alt"]))], [f"figures/{label}.svg", ""]])
     zoom = node("Link", [["", ["zoom"], []], [image], [f"figures/{label}.svg", ""]])
     return node("Figure", [[label, [], []], [None, [node("Plain", caption["c"])]], [node("Plain", [zoom])]])

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from report.figures.activations import draw_activations, draw_input_output
 from report.figures.confusion import draw_confusion
 from report.figures.filters import draw_filters_cnn, draw_filters_resnet
+from report.figures.grid import draw_grid
 from report.figures.histories import draw_best_auc, draw_resnets
 from report.figures.metrics import draw_metrics
 from report.figures.roc import draw_roc
@@ -32,6 +33,8 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-tuning-nowig": partial(draw_search, model="ResNet18_nowig"),
     "fig-tuning-resnet": partial(draw_search, model="ResNet18"),
     "fig-resnets": draw_resnets,
+    "fig-grid-loss": partial(draw_grid, quantity="val_loss"),
+    "fig-grid-auc": partial(draw_grid, quantity="val_auc"),
     "fig-roc": draw_roc,
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,

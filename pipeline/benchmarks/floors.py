@@ -1,0 +1,70 @@
+"""What no program can beat on this machine: operations over the matrix rate, bytes over the memory bandwidth."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pipeline.benchmarks.timing import median_seconds
+from pipeline.device import Backend
+from pipeline.training.predict import as_input
+
+MATRIX = 2048
+COPIED_BYTES = 256 * 2**20
+# A training step reads each weight twice and its gradient once, writes the gradient and the weight, and reads and writes
+# both moments of Adam: nine times four bytes.
+BYTES_PER_WEIGHT = 36
+
+
+@dataclass(frozen=True)
+class Machine:
+    """matrix_rate: multiplications and additions per second in the backend's precision; bandwidth: bytes per second."""
+
+    matrix_rate: float
+    bandwidth: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """One training step of a model: its operations, and the bytes of weights, moments and activations it moves."""
+
+    operations: float
+    bytes: float
+
+    def floor_seconds(self, machine: Machine) -> float:
+        """The larger of the two floors: what the machine needs at least."""
+        return max(self.operations / machine.matrix_rate, self.bytes / machine.bandwidth)
+
+
+def measure_machine(backend: Backend) -> Machine:
+    """Measure both rates with torch's own matrix product and copy, all cores working."""
+    kind = torch.bfloat16 if backend.bf16 else torch.float32
+    left, right = (torch.randn(MATRIX, MATRIX, device=backend.device, dtype=kind) for _ in range(2))
+    product = median_seconds(lambda: left @ right, backend.device, 5)
+    source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
+    target = torch.empty_like(source)
+    copy = median_seconds(lambda: target.copy_(source), backend.device, 5)
+    return Machine(2 * MATRIX**3 / product, 2 * COPIED_BYTES / copy)
+
+
+def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:
+    """Count one training step (forward and backward) of `model`, which lies on the backend's device.
+
+    Operations by torch's own counter. Activations count twice, written forward and read backward; what stays in a cache
+    between two layers is counted as if it did not, so the bytes are an upper estimate of the floor.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    activations: list[int] = []
+    hooks = [module.register_forward_hook(lambda module, inputs, output: activations.append(output.numel() * output.element_size()))
+             for module in model.modules() if not list(module.children())]
+    images = as_input(torch.zeros(batch_size, 1, image_size, image_size), backend)
+    model.train()
+    with FlopCounterMode(display=False) as counter, backend.autocast():
+        loss = model(images).sum()
+    with counter:
+        loss.backward()
+    for hook in hooks:
+        hook.remove()
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return Work(float(counter.get_total_flops()), float(2 * sum(activations) + BYTES_PER_WEIGHT * weights))

@@ -1,0 +1,192 @@
+"""`python -m pipeline bench`: the pipeline against the plain loop and a framework, and against what the machine can do.
+
+Both sides train the same models on the same data with the same hyperparameters, epochs and batch size, and score the same
+validation slices. Medians over repetitions after a warm-up; the epochs are cut alike on both sides. A comparison that
+needs what this machine lacks is left out and said to be left out.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipeline.benchmarks import framework
+from pipeline.benchmarks.breakdown import PARTS, time_parts
+from pipeline.benchmarks.floors import Machine, measure_machine, training_work
+from pipeline.benchmarks.growth import FACTORS, measure_growth
+from pipeline.benchmarks.plain import fit_plainly
+from pipeline.benchmarks.timing import REPETITIONS, median_seconds
+from pipeline.data.dataset import load_dataset
+from pipeline.device import device_name
+from pipeline.engine import Engine, core_count
+from pipeline.layout import TUNED_MODELS, Layout
+from pipeline.ledger import Ledger
+from pipeline.models.placing import place
+from pipeline.models.registry import build_model
+from pipeline.progress import Progress
+from pipeline.records import write_json
+from pipeline.settings import Settings
+from pipeline.study import Study, processes_for, run_stages
+from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
+from pipeline.training.predict import predict_slices
+from pipeline.training.trial import build_untrained_model, run_training
+from pipeline.training.tune import plan_jobs
+
+EPOCHS = 2
+VALUES = Hyperparameters(1e-4, 0.0, 1.0)
+LARGE, LARGE_IMAGES = 512, 32
+STUDY_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 4.0, 3.0, 0.9
+
+
+def run_bench(settings: Settings, layout: Layout, device: str) -> int:
+    """Measure, print tables, and write bench.json into the study's folder; 0 when done."""
+    with Engine(processes_for(device, settings.fast)) as engine:
+        study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
+        run_stages(study, "pretrain")
+        torch.set_num_threads(core_count())
+        machine = measure_machine(study.backend)
+        rows = [_models(study, "one trial of every tuned model", list(TUNED_MODELS), STUDY_GOAL)]
+        rows += [_models(study, f"two trials of {model}", [model, model], None) for model in TUNED_MODELS]
+        rows += _large_images(study, machine)
+        rows += _growth(study)
+        parts = _parts(study)
+        floors = _floors(study, machine)
+    for row in rows:
+        row["device"] = f"{device_name(device)}, {core_count()} cores"
+    write_json(layout.root / "bench.json", rows)
+    write_json(layout.root / "bench-parts.json", {"machine": vars(machine), "bf16": study.backend.bf16, "seconds": parts, "floors": floors})
+    _print(rows, parts, floors, machine, study, layout.root / "bench.json")
+    return 0
+
+
+def _row(name: str, ours: float, other: float | None, goal: float | None, note: str) -> dict:
+    return {"name": name, "ours_s": ours, "other_s": other, "ratio": other / ours if other else None, "goal": goal, "note": note}
+
+
+def _models(study: Study, name: str, models: list[str], goal: float | None) -> dict:
+    """Trials side by side, as the tuning stage runs them, against the plain loop one after another."""
+    jobs = plan_jobs([(model, VALUES) for model in reversed(models)], EPOCHS, study.settings, study.layout, study.backend, False)
+    ours_last: dict[str, dict] = {}
+    plain_last: dict[str, list[dict]] = {model: [] for model in models}
+
+    def ours() -> None:
+        for index, result in study.engine.run(run_training, jobs, [job.threads for job in jobs]):
+            ours_last[jobs[index].model] = result.history[-1]
+
+    def plain() -> None:  # each repetition has random numbers of its own: the spread of the plain loop
+        for model in models:
+            plain_last[model].append(_plain_trial(study, model)[-1])
+
+    seconds = median_seconds(ours, study.backend.device)
+    torch.set_num_threads(core_count())
+    other = median_seconds(plain, study.backend.device)
+    outside = [model for model in dict.fromkeys(models) if not _within(ours_last[model], plain_last[model])]
+    same = "final loss and AUC within the plain loop's spread" if not outside else f"outside the plain loop's spread: {', '.join(outside)}"
+    return _row(name, seconds, other, goal, f"{EPOCHS} epochs each, plain loop fp32 NCHW with DataLoader; {same}")
+
+
+def _within(ours: dict, plain: list[dict]) -> bool:
+    """Whether validation loss and AUC lie within the plain runs' range, widened by its own width."""
+    for key in ("val_loss", "val_auc"):
+        values = [row[key] for row in plain]
+        low, high = min(values), max(values)
+        if not low - (high - low) <= ours[key] <= high + (high - low):
+            return False
+    return True
+
+
+def _plain_trial(study: Study, model: str) -> list[dict]:
+    dataset = load_dataset(study.layout)
+    network = build_untrained_model(study.layout, model, dataset.slices.shape[-1])
+    data = gather_training_data(dataset, study.settings.monitor_slices)
+    return fit_plainly(network, data, VALUES, EPOCHS, study.settings.batch_size, study.backend.device)
+
+
+def _random_images(size: int, count: int) -> TrainingData:
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.random((count, 1, size, size), dtype=np.float32)).half()
+    labels = np.arange(count) % 2
+    return TrainingData(images, torch.from_numpy(labels).float()[:, None], images.numpy().reshape(count // 2, 2, size, size), labels[::2])
+
+
+def _large_images(study: Study, machine: Machine) -> list[dict]:
+    """ResNet18 at 512 x 512: one epoch with scoring against Lightning, and the shares of the matrix rate."""
+    backend, batch = study.backend, study.settings.batch_size
+    data = _random_images(LARGE, LARGE_IMAGES)
+    torch.set_num_threads(core_count())
+    model = place(build_model("ResNet18_nowig", LARGE), backend)
+    work = training_work(model, LARGE, batch, backend)
+    ours = median_seconds(lambda: fit_network(model, data, VALUES, 1, batch, 0, backend), backend.device)
+    scoring = median_seconds(lambda: predict_slices(model, data.watched, backend), backend.device)
+    steps = LARGE_IMAGES // batch
+    share = work.operations * steps / (ours - scoring) / machine.matrix_rate
+    scored = work.operations / 3 / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
+    name = f"ResNet18 at {LARGE} x {LARGE}, training and scoring"
+    note = (f"{LARGE_IMAGES / (ours - scoring):.1f} images/s in training, {LARGE_IMAGES / scoring:.1f} in scoring; "
+            f"{share:.0%} and {scored:.0%} of the measured {'bf16' if backend.bf16 else 'fp32'} matrix rate")
+    if not framework.is_installed():
+        return [_row(name, ours, None, FRAMEWORK_GOAL, f"{note}; Lightning is not installed (pip install .[bench])")]
+
+    def lightning() -> None:
+        framework.fit_with_lightning(build_model("ResNet18_nowig", LARGE), data, VALUES, 1, batch, backend.device)
+
+    other = median_seconds(lightning, backend.device)
+    return [_row(name, ours, other, FRAMEWORK_GOAL, f"against Lightning with its defaults; {note}")]
+
+
+def _growth(study: Study) -> list[dict]:
+    """Linear growth is a ratio of 1: `other_s` is what the smallest study's time would make of the larger one."""
+    found = measure_growth(study)
+    first = found[0]
+    rows = []
+    for factor, one in list(zip(FACTORS, found, strict=True))[1:]:
+        ours, linear = one.data_s + one.epoch_s, factor * (first.data_s + first.epoch_s)
+        rows.append(_row(f"{factor} times the patients", ours, linear, GROWTH_GOAL,
+                         f"{one.patients} patients against {first.patients}: data and one epoch; "
+                         f"memory {first.memory_mb:.0f} -> {one.memory_mb:.0f} MB"))
+    return rows
+
+
+def _parts(study: Study) -> dict[str, dict[str, float]]:
+    """Seconds of each part of an epoch, by model, in one process with one thread as on the CPU in a search."""
+    dataset = load_dataset(study.layout)
+    data = gather_training_data(dataset, study.settings.monitor_slices)
+    torch.set_num_threads(1)
+    return {model: time_parts(build_untrained_model(study.layout, model, dataset.slices.shape[-1]), data,
+                              study.settings.batch_size, study.backend) for model in TUNED_MODELS}
+
+
+def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
+    """Per model: operations and bytes of a training step, the floor, and what a step takes with all cores."""
+    size, batch, backend = study.settings.image_size, study.settings.batch_size, study.backend
+    torch.set_num_threads(core_count())
+    data = _random_images(size, 2 * batch)
+    found = {}
+    for name in TUNED_MODELS:
+        model = place(build_model(name, size), backend)
+        work = training_work(model, size, batch, backend)
+        scoring = median_seconds(lambda model=model: predict_slices(model, data.watched, backend), backend.device)
+        epoch = median_seconds(lambda model=model: fit_network(model, data, VALUES, 1, batch, 0, backend), backend.device)
+        found[name] = {"operations": work.operations, "bytes": work.bytes, "floor_s": work.floor_seconds(machine),
+                       "step_s": max(epoch - scoring, 0.0) / 2}
+    return found
+
+
+def _print(rows: list[dict], parts: dict, floors: dict, machine: Machine, study: Study, path: Path) -> None:
+    print(f"{'name':46} {'ours':>10} {'other':>10} {'ratio':>6} {'goal':>5}")
+    for row in rows:
+        goal = f"{row['goal']:.1f}" if row["goal"] else "-"
+        other, ratio = (f"{row['other_s']:8.2f} s", f"{row['ratio']:6.2f}") if row["other_s"] else ("open", "open")
+        print(f"{row['name']:46} {row['ours_s']:8.2f} s {other:>10} {ratio:>6} {goal:>5}  {row['note']}")
+    print(f"\n{'one epoch, one thread':24}" + "".join(f"{part:>12}" for part in PARTS))
+    for model, seconds in parts.items():
+        print(f"{model:24}" + "".join(f"{seconds[part]:10.3f} s" for part in PARTS))
+    print(f"\n{'one training step':24}{'GFLOP':>12}{'MB':>12}{'floor':>12}{'step':>12}{'share':>12}")
+    for model, floor in floors.items():
+        print(f"{model:24}{floor['operations'] / 1e9:12.1f}{floor['bytes'] / 1e6:12.0f}{floor['floor_s']:10.4f} s{floor['step_s']:10.4f} s"
+              f"{floor['floor_s'] / floor['step_s'] if floor['step_s'] else float('nan'):12.0%}")
+    print(f"\n{rows[0]['device']}; matrix rate {machine.matrix_rate / 1e9:.0f} GFLOP/s {'bf16' if study.backend.bf16 else 'fp32'}, "
+          f"memory {machine.bandwidth / 1e9:.1f} GB/s; medians of {REPETITIONS} after a warm-up")
+    if study.device != "cuda":
+        print("not measured without a GPU: the paper study against the plain loop, its share of the matrix rate, stacked sweeps")
+    print(f"written to {path}")
