@@ -46,6 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--search", help="coordinate (default) or grid: every combination of lr, wd and mp; short for --set search=...")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
                         help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
+    parser.add_argument("--engine", default="local", help="local, or ray: trials on the GPUs and machines of a Ray cluster")
+    parser.add_argument("--address", help="the Ray cluster, auto or host:port (default: one started on this machine)")
+    parser.add_argument("--gpu-share", type=float, default=1.0, help="share of a GPU that a trial takes with --engine ray (default 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser
 
@@ -69,6 +72,7 @@ def _run(options: argparse.Namespace) -> int:
 
     for kind, value, known in (("stage", options.verb, VERBS), ("profile", options.profile, ("auto", *PROFILES)),
                                ("device", options.device, ("auto", "cpu", "cuda")),
+                               ("engine", options.engine, ("local", "ray")),
                                ("renderer", options.renderer, ("auto", "quarto", "embedded"))):
         if value not in known:
             raise UnknownName(kind, value, known)
@@ -113,20 +117,33 @@ def _resolve(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def _compute(options: argparse.Namespace, settings, layout: Layout, device: str) -> int:
-    from pipeline.engine import Engine
     from pipeline.ledger import Ledger
     from pipeline.progress import Progress
-    from pipeline.study import Study, processes_for, run_stages
+    from pipeline.study import Study, run_stages
 
     progress = Progress(options.quiet)
     _refuse_file(layout.root)
     last = STAGES[-1] if options.verb == "all" else options.verb
-    with Engine(processes_for(device, settings.fast)) as engine:
+    with _open_engine(options, settings, layout, device) as engine:
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":
         return 0
     progress.say(f"study: whole, in {layout.root}")
     return _report(layout.root, options)
+
+
+def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: str):
+    from pipeline.engine import Engine
+    from pipeline.study import processes_for
+
+    processes = processes_for(device, settings.fast)
+    if options.engine == "local":
+        return Engine(processes)
+    from pipeline.ray_engine import RayEngine
+
+    if not 0 < options.gpu_share <= 1:
+        raise UserError(f"--gpu-share {options.gpu_share}: give a share above 0 and at most 1")
+    return RayEngine(processes, options.address, options.gpu_share if device == "cuda" else 0.0, layout.root)
 
 
 def _refuse_file(root: Path) -> None:

@@ -68,6 +68,10 @@ def _render(renderer: str, study: Path, site: Path) -> None:
                               env={**os.environ, STUDY_VARIABLE: str(study.resolve()), "QUARTO_PYTHON": sys.executable})
         if done.returncode:
             raise UserError("quarto render failed, see its message above; python -m report --renderer embedded renders without Quarto")
+        if not (building / "study.json").exists():  # the project's hook looked elsewhere for the site
+            from report.attachments import attach
+
+            attach(Study(study), building)
         shutil.rmtree(site, ignore_errors=True)
         site.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(building, site)

@@ -22,6 +22,11 @@ def code_link(identifier: str) -> str:
     return f"{code_file(function.__module__)}#line-{function.__code__.co_firstlineno}"
 
 
+def headlines_link(words: Words) -> Text:
+    """The link to all headline numbers in one file."""
+    return Text(f'`<a href="../../study.json" download>{words("follow.headlines")}</a>`{{=html}}')
+
+
 def follow(identifier: str, words: Words) -> Text:
     """The links of one figure or table, as HTML within a line, which no other format shows."""
     links = ((f"../{DATA_FOLDER}/{file_name(identifier)}", "data", " download"), (f"../{CODE_FOLDER}/{code_link(identifier)}", "code", ""))

@@ -4,7 +4,7 @@ from report.drawing import Drawing, to_drawing
 from report.explorers import explorer, scripts
 from report.figures.registry import FIGURES
 from report.hooks.interpreter import note_interpreter
-from report.links import follow
+from report.links import follow, headlines_link
 from report.sentences import Sentences
 from report.study import Study, find_study
 from report.style import study_style
@@ -33,6 +33,10 @@ class Page:
     def follow(self, identifier: str) -> Text:
         """Links to the data and the code of a figure or table."""
         return follow(identifier, self.words)
+
+    def headlines(self) -> Text:
+        """The link to all headline numbers in one file."""
+        return headlines_link(self.words)
 
     def explorer(self, name: str) -> Text:
         """The place of an explorer: `threshold`, `patients` or `tuning`."""

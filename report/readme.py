@@ -1,5 +1,6 @@
 """Writes README.md from its template, a measured study and the docstrings: `python -m report.readme [--study DIR ...]`.
 
+It writes docs/performance.md as well, from the numbers in docs/bench, which `--bench DIR` takes from a study's folder.
 With `--study` it first takes that study's numbers into docs/measured/<profile>.json, the ROC figure into docs/roc.svg, and
 the measured line into the profile's header. Without it, it only writes README.md again. A test compares README.md with
 what this module would write.
@@ -21,6 +22,8 @@ from report.templating import environment
 from report.words import Words
 
 MEASURED = ROOT / "docs" / "measured"
+BENCH_FOLDER = ROOT / "docs" / "bench"
+BENCH = ("bench.json", "bench-parts.json")
 
 # What cannot say itself what it is: files without a docstring, and folders shown as one line.
 COMMENTS = {
@@ -37,6 +40,9 @@ COMMENTS = {
     "data/README.md": "the data contract, how to bring one's own data",
     "docs/lung-mask.png": "the lung mask over a real slice",
     "docs/measured/": "numbers of measured runs that this page shows",
+    "docs/bench/": "numbers of the last bench",
+    "docs/cluster.md": "several GPUs, or a Slurm cluster, with Ray",
+    "docs/performance.md": "the floors, where the time goes, what was tried; written by report/readme.py",
     "docs/roc.svg": "the picture at the top of this page",
     "index.qmd": "the bilingual landing page",
     "pipeline/profiles/": "settings files: tiny, quick, paper",
@@ -50,6 +56,7 @@ COMMENTS = {
     "templates/code.html.j2": "the page that shows the code of a figure",
     "templates/explorers/": "the explorers: layout, style, and plain JavaScript, a file per explorer",
     "templates/page/": "layout of the HTML page and of the PDF",
+    "templates/performance.md.j2": "the text of docs/performance.md",
     "templates/readme.md.j2": "the text of this page",
     "templates/sentences/": "result-dependent sentences, a file per sentence and language",
     "templates/tables/": "layout of the tables",
@@ -112,6 +119,12 @@ def render_readme() -> str:
     return environment(escape=False).get_template("readme.md.j2").render(measured=measured, w=Words("en"), tree=file_tree()) + "\n"
 
 
+def render_performance() -> str:
+    """The text of docs/performance.md, from the last bench that was taken."""
+    rows, parts = (json.loads((BENCH_FOLDER / name).read_text(encoding="utf-8")) for name in BENCH)
+    return environment(escape=False).get_template("performance.md.j2").render(rows=rows, parts=parts) + "\n"
+
+
 def _take(root: Path, wall: float, memory: float, log: str) -> None:
     measured = measure(root, wall, memory, log)
     MEASURED.mkdir(parents=True, exist_ok=True)
@@ -130,10 +143,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wall", type=float, default=0.0, help="seconds the whole command took")
     parser.add_argument("--memory", type=float, default=0.0, help="peak memory of all its processes together, MB")
     parser.add_argument("--log", type=Path, help="file with what the command printed")
+    parser.add_argument("--bench", type=Path, help="a study folder with the bench.json to take")
     options = parser.parse_args(arguments)
+    for name in BENCH if options.bench else ():
+        (BENCH_FOLDER / name).write_bytes((options.bench / name).read_bytes())
     if options.study:
         _take(options.study, options.wall, options.memory, options.log.read_text(encoding="utf-8") if options.log else "")
     (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")
+    (ROOT / "docs" / "performance.md").write_text(render_performance(), encoding="utf-8")
     return 0
 
 

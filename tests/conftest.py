@@ -23,6 +23,7 @@ def tiny(tmp_path_factory) -> Path:
     done = run_command("all", "--profile", "tiny", "--device", "cpu", "--out", folder / "study", "--site", folder / "site",
                        "--renderer", "embedded")
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     return folder
 
 

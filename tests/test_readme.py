@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pipeline.settings import PROFILES, load_settings
-from report.readme import COMMENTS, MEASURED, header_line, render_readme, tracked_files
+from report.readme import COMMENTS, MEASURED, header_line, render_performance, render_readme, tracked_files
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the file tree is read from git, and this is no clone")
@@ -14,6 +14,10 @@ pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the file t
 
 def test_readme_is_up_to_date():
     assert (ROOT / "README.md").read_text(encoding="utf-8") == render_readme(), "run python -m report.readme"
+
+
+def test_the_page_on_performance_is_up_to_date():
+    assert (ROOT / "docs" / "performance.md").read_text(encoding="utf-8") == render_performance(), "run python -m report.readme"
 
 
 def test_no_comment_is_left_over():

@@ -1,13 +1,16 @@
 """The rendered site and PDFs of the tiny study: ids, numbers, pictures, links, no placeholder, no other host."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
 
 from report.figures.registry import FIGURES
+from tests.conftest import ROOT
 from tests.test_pages import FIGURE_IDS, OTHER_IDS
 
 PDF = {"sl": "studija.pdf", "en": "study.pdf"}
@@ -124,3 +127,46 @@ def test_the_pdf_tells_the_same(tiny, study, language):
 def test_the_site_is_replaced_only_by_a_whole_one(tiny):
     assert not list(tiny.glob(".*building"))
     assert (tiny / "site" / "index.html").exists()
+
+
+def test_the_hook_of_quarto_attaches_everything_to_the_site_it_is_told(tiny, tmp_path):
+    (tmp_path / "site" / "report").mkdir(parents=True)
+    environment = {**os.environ, "QUARTO_PROJECT_OUTPUT_DIR": str(tmp_path / "site"), "COVID_CT_STUDY": str(tiny / "study")}
+    hook = ROOT / "report" / "hooks" / "after_render.py"
+    done = subprocess.run([sys.executable, hook], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    def names(site):
+        folders = ("report/data", "report/code", "report/explore", "study.json", "cover.png")
+        return {path.relative_to(site) for folder in folders for path in [site / folder, *(site / folder).rglob("*")]}
+
+    assert names(tmp_path / "site") == names(tiny / "site")
+    environment["COVID_CT_STUDY"] = "nowhere"
+    done = subprocess.run([sys.executable, hook], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "nowhere does not exist" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_hook_finds_the_python_of_the_cells(tmp_path, monkeypatch):
+    from report.hooks import interpreter
+
+    monkeypatch.setattr(interpreter, "NOTE", tmp_path / "quarto" / "note")
+    interpreter.note_interpreter()
+    assert interpreter.noted_interpreter() is None  # Quarto is not rendering
+    (tmp_path / "quarto").mkdir()
+    interpreter.note_interpreter()
+    assert interpreter.noted_interpreter() is None  # the same Python
+    (tmp_path / "quarto" / "note").write_text(__file__, encoding="utf-8")
+    assert interpreter.noted_interpreter() == __file__
+
+
+def test_link_previews_get_the_whole_address_where_it_is_known(tiny, tmp_path, monkeypatch):
+    from report import cover
+
+    folder = tmp_path / "report" / "sl"
+    folder.mkdir(parents=True)
+    shutil.copy(tiny / "site" / "report" / "sl" / "index.html", folder)
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert 'property="og:image" content="../../cover.png"' in text and 'hreflang="en" href="../en/index.html"' in text
+    monkeypatch.setattr(cover, "site_address", lambda: "https://example.org/study")
+    cover.name_cover(tmp_path)
+    assert 'content="https://example.org/study/cover.png"' in (folder / "index.html").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.benchmarks import framework
+from pipeline.benchmarks.ablation import time_without
 from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
@@ -51,11 +52,14 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         rows += _growth(study)
         parts = _parts(study)
         floors = _floors(study, machine)
+        torch.set_num_threads(1)
+        ablation = time_without(settings.image_size, settings.batch_size, study.backend)
     for row in rows:
         row["device"] = f"{device_name(device)}, {core_count()} cores"
     write_json(layout.root / "bench.json", rows)
-    write_json(layout.root / "bench-parts.json", {"machine": vars(machine), "bf16": study.backend.bf16, "seconds": parts, "floors": floors})
-    _print(rows, parts, floors, machine, study, layout.root / "bench.json")
+    write_json(layout.root / "bench-parts.json", {"machine": vars(machine), "bf16": study.backend.bf16, "seconds": parts, "floors": floors,
+                                                 "ablation": ablation, "device": rows[0]["device"], "profile": settings.profile})
+    _print(rows, parts, floors, ablation, machine, study, layout.root / "bench.json")
     return 0
 
 
@@ -172,7 +176,7 @@ def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
     return found
 
 
-def _print(rows: list[dict], parts: dict, floors: dict, machine: Machine, study: Study, path: Path) -> None:
+def _print(rows: list[dict], parts: dict, floors: dict, ablation: dict, machine: Machine, study: Study, path: Path) -> None:
     print(f"{'name':46} {'ours':>10} {'other':>10} {'ratio':>6} {'goal':>5}")
     for row in rows:
         goal = f"{row['goal']:.1f}" if row["goal"] else "-"
@@ -185,6 +189,9 @@ def _print(rows: list[dict], parts: dict, floors: dict, machine: Machine, study:
     for model, floor in floors.items():
         print(f"{model:24}{floor['operations'] / 1e9:12.1f}{floor['bytes'] / 1e6:12.0f}{floor['floor_s']:10.4f} s{floor['step_s']:10.4f} s"
               f"{floor['floor_s'] / floor['step_s'] if floor['step_s'] else float('nan'):12.0%}")
+    print(f"\n{'a step of ResNet18og, one thread':44}{'time':>10}")
+    for name, seconds in ablation.items():
+        print(f"{name:44}{seconds:8.3f} s")
     print(f"\n{rows[0]['device']}; matrix rate {machine.matrix_rate / 1e9:.0f} GFLOP/s {'bf16' if study.backend.bf16 else 'fp32'}, "
           f"memory {machine.bandwidth / 1e9:.1f} GB/s; medians of {REPETITIONS} after a warm-up")
     if study.device != "cuda":

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ SPLITS = ("validation", "test")
 class ScoreJob:
     """Score the patients of one split of the dataset under `root` with one trained model."""
 
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
     root: Path
     model: str
     split: str

@@ -6,6 +6,7 @@ small enough to ship.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ BATCH_PIXELS = 20 * 128 * 128
 class BrowseJob:
     """Saliency of one model for test patients `first` to `last` (excluded) of the dataset under `root`, in fp32."""
 
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
     root: Path
     model: str
     first: int

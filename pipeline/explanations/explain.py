@@ -110,7 +110,7 @@ def _deepest(maps: dict[str, np.ndarray]) -> str:
 
 
 def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    images = as_input(torch.from_numpy(np.ascontiguousarray(planes))[:, None], job.backend)
+    images = as_input(torch.from_numpy(np.array(planes))[:, None], job.backend)  # a copy: the dataset is read-only
     layer = stages_of(job.model, network)[_deepest(_layer_outputs(job.model, network, images[:1]))]
     return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ class TrainJob:
     from, with `history` so far. None where not wanted.
     """
 
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
     root: Path
     model: str
     chosen: Hyperparameters

@@ -1,0 +1,67 @@
+"""What each fast path brings to a training step of ResNet18og: all of them, and all but one."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from pipeline.benchmarks.timing import run_until_done
+from pipeline.device import Backend
+from pipeline.models.placing import place
+from pipeline.models.registry import build_model
+from pipeline.models.resnet import SameSliceConv2d
+from pipeline.models.weight_gradient import ProductConv2d
+from pipeline.training.predict import as_input
+
+MODEL, ROUNDS = "ResNet18og", 7
+
+
+def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str, float]:
+    """Seconds of a training step by variant, medians of rounds in which the variants take turns, one thread on the CPU."""
+    plain = Backend(backend.device, bf16=False, channels_last=False)
+    variants: dict[str, tuple[Backend, Callable[[nn.Module], None], bool]] = {
+        "all": (backend, lambda model: None, True),
+        "without the optimiser's fused kernel": (backend, lambda model: None, False),
+        "without one slice under summed kernels": (backend, lambda model: _undo(model, SameSliceConv2d), True),
+        "without weight gradients as products": (backend, lambda model: _undo(model, ProductConv2d), True),
+        "without any (fp32, NCHW)": (plain, lambda model: None, False),
+    }
+    steps = {name: _step(image_size, batch_size, *variant) for name, variant in variants.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        run_until_done(step, backend.device)
+    for _ in range(ROUNDS):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            run_until_done(step, backend.device)
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _undo(model: nn.Module, kind: type) -> None:
+    for module in model.modules():
+        if type(module) is kind:
+            module.__class__ = nn.Conv2d
+
+
+def _step(image_size: int, batch_size: int, backend: Backend, undo: Callable[[nn.Module], None], fused: bool) -> Callable[[], None]:
+    torch.manual_seed(0)
+    model = place(build_model(MODEL, image_size), backend)
+    undo(model)
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=fused, foreach=False if not fused else None)
+    images = as_input(torch.rand(batch_size, 1, image_size, image_size), backend)
+    labels = (torch.arange(batch_size) % 2).float()[:, None].to(backend.device)
+
+    def step() -> None:
+        with backend.autocast():
+            logits = model(images)
+        loss = binary_cross_entropy_with_logits(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step

@@ -1,0 +1,79 @@
+"""The Ray engine on a local cluster of several nodes: the results of the local engine, also when a node dies in the middle."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="Ray is not installed (pip install .[ray])")
+
+from pipeline.device import Backend  # noqa: E402
+from pipeline.engine import Engine  # noqa: E402
+from pipeline.errors import UserError  # noqa: E402
+from pipeline.layout import Layout  # noqa: E402
+from pipeline.ray_engine import RayEngine, _moved, _unpack  # noqa: E402
+from pipeline.settings import load_settings  # noqa: E402
+from pipeline.training.loop import Hyperparameters  # noqa: E402
+from pipeline.training.trial import run_training  # noqa: E402
+from pipeline.training.tune import plan_jobs  # noqa: E402
+
+IGNORED = ("ResourceWarning", "FutureWarning", "DeprecationWarning", "pytest.PytestUnraisableExceptionWarning")  # Ray's own
+pytestmark = [pytest.mark.timeout(150), pytest.mark.filterwarnings(*(f"ignore::{name}" for name in IGNORED))]
+BACKEND = Backend("cpu", bf16=False, channels_last=True)
+
+
+@pytest.fixture(scope="module")
+def jobs(tiny):
+    """Two trials of each small network on the tiny study."""
+    wanted = [(model, Hyperparameters(rate, 0.0, 1.0)) for model in ("CNN2", "CNN1", "DNN1") for rate in (1e-3, 1e-4)]
+    return plan_jobs(wanted, 12, load_settings("tiny"), Layout(tiny / "study"), BACKEND, keep_weights=False)
+
+
+@pytest.fixture
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def histories(engine, jobs) -> dict[int, list[dict]]:
+    return {index: result.history for index, result in engine.run(run_training, jobs)}
+
+
+def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, tiny, capsys):
+    with Engine(2) as engine:
+        expected = histories(engine, jobs)
+    doomed = cluster.add_node(num_cpus=2)
+    found = {}
+    with RayEngine(2, cluster.address, 0.0, tiny / "study") as engine:
+        for index, result in engine.run(run_training, jobs):
+            if not found:
+                cluster.remove_node(doomed, allow_graceful=False)
+            found[index] = result.history
+    assert found == expected
+    assert "it runs again" in capsys.readouterr().err
+    assert not list((tiny / "study").glob(".ray-*"))
+
+
+def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, tiny, monkeypatch, tmp_path):
+    import tempfile
+
+    import numpy as np
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    root = tiny / "study"
+    files = {path.relative_to(root).as_posix(): np.fromfile(path, np.uint8) for path in (root / "data").iterdir()}
+    folder = _unpack("key", files)
+    assert _unpack("key", files) == folder and folder.parent == tmp_path
+    assert (folder / "data" / "patients.csv").read_bytes() == (root / "data" / "patients.csv").read_bytes()
+    moved = _moved(dataclasses.replace(jobs[0], save_state=Path("somewhere")), folder)
+    assert moved.root == folder and moved.save_state is None
+    assert run_training(moved).history == run_training(jobs[0]).history
+
+
+def test_no_cluster_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="no Ray cluster answers there"):
+        RayEngine(1, "127.0.0.1:1", 0.0, tmp_path)
