@@ -35,6 +35,7 @@ from pipeline.training.tune import plan_jobs
 
 EPOCHS = 2
 VALUES = Hyperparameters(1e-4, 0.0, 1.0)
+PAIRS = ("DNN1", "CNN1", "ResNet18")
 LARGE, LARGE_IMAGES = 512, 32
 STUDY_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 4.0, 3.0, 0.9
 
@@ -47,7 +48,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         torch.set_num_threads(core_count())
         machine = measure_machine(study.backend)
         rows = [_models(study, "one trial of every tuned model", list(TUNED_MODELS), STUDY_GOAL)]
-        rows += [_models(study, f"two trials of {model}", [model, model], None) for model in TUNED_MODELS]
+        rows += [_models(study, f"two trials of {model}", [model, model], None) for model in PAIRS]
         rows += _large_images(study, machine)
         rows += _growth(study)
         parts = _parts(study)
