@@ -35,13 +35,16 @@ def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str)
     for spine in axes.spines.values():
         spine.set_visible(False)
     search = study.search(model)
+    marked = {(rows.index((place["mp"], place["wd"])), rates.index(place["lr"])) for place in (search["chosen"], search["by_coordinates"])}
     for key, marker, size in (("by_coordinates", "o", 9), ("chosen", "*", 7)):
         place = search[key]
         axes.plot(rates.index(place["lr"]), rows.index((place["mp"], place["wd"])), marker, markersize=size,
                   markerfacecolor="none" if marker == "o" else "#C2185B", markeredgecolor="#C2185B", markeredgewidth=1.4, linestyle="none")
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            axes.text(column + 0.16, row, words.decimal(value, 2), ha="left", va="center", fontsize=5.5,
+            beside = (row, column) in marked  # the number makes room for the mark
+            axes.text(column + (0.18 if beside else 0), row, words.decimal(value, 2), fontsize=5.5,
+                      ha="left" if beside else "center", va="center",
                       bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
     axes.set_title(model, loc="left", fontsize=8, fontweight="bold")
     return axes
