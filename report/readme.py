@@ -149,8 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
         (BENCH_FOLDER / name).write_bytes((options.bench / name).read_bytes())
     if options.study:
         _take(options.study, options.wall, options.memory, options.log.read_text(encoding="utf-8") if options.log else "")
-    (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")
     (ROOT / "docs" / "performance.md").write_text(render_performance(), encoding="utf-8")
+    (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")  # after the other: its tree names that file
     return 0
 
 
