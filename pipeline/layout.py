@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Counts up when artifacts change so that a report could not read older ones.
 FORMAT = 2
+# Images and weights: no page shows them and no shipped study holds them.
+UNSHOWN = (".npy", ".safetensors")
 STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")
 
 DNN_MODELS = ("DNN1", "DNN2")

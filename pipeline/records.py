@@ -106,6 +106,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def verify_files(root: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """Compare files below `root` with rows of a manifest. Raises MissingArtifact or DamagedArtifact."""
+    for row in rows:
+        path = root / row["path"]
+        if not path.exists():
+            raise MissingArtifact(path, row["stage"])
+        if sha256_of(path) != row["sha256"]:
+            raise DamagedArtifact(path, row["stage"])
+
+
 def finite_or_none(value: float) -> float | None:
     """JSON and CSV have no NaN: a value that could not be computed is stored as null. Whole numbers stay whole."""
     return value if math.isfinite(value) else None

@@ -7,11 +7,10 @@ keeps settings, provenance and a manifest of its own files.
 import shutil
 from pathlib import Path
 
-from pipeline.errors import DamagedArtifact, MissingArtifact, UserError
-from pipeline.layout import Layout
-from pipeline.records import read_json, sha256_of, write_json
+from pipeline.errors import MissingArtifact, UserError
+from pipeline.layout import UNSHOWN, Layout
+from pipeline.records import read_json, verify_files, write_json
 
-LEFT_OUT = (".npy", ".safetensors")
 LARGEST_BYTES = 25_000_000
 
 
@@ -19,10 +18,8 @@ def ship_study(layout: Layout, target: Path) -> None:
     """Copy the study to `target`, which is replaced. Raises MissingArtifact, DamagedArtifact, UserError."""
     if not layout.manifest.exists():
         raise MissingArtifact(layout.manifest, "all")
-    rows = [row for row in read_json(layout.manifest, "all") if not row["path"].endswith(LEFT_OUT)]
-    for row in rows:
-        if sha256_of(layout.root / row["path"]) != row["sha256"]:
-            raise DamagedArtifact(layout.root / row["path"], row["stage"])
+    rows = [row for row in read_json(layout.manifest, "all") if not row["path"].endswith(UNSHOWN)]
+    verify_files(layout.root, rows)
     total = sum((layout.root / row["path"]).stat().st_size for row in rows)
     if total > LARGEST_BYTES:
         raise UserError(f"the report's files take {total / 1e6:.0f} MB, more than {LARGEST_BYTES / 1e6:.0f}; "

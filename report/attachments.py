@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,23 +56,27 @@ def _write_code(folder: Path) -> None:
 def _write_pictures(study: Study, folder: Path) -> None:
     """Per test patient one strip with all slices side by side: the slices, the lesions, each model's saliency."""
     patients = study.browsed_patients()
-    kinds = {"slices": (patients["slices"], _grey), **({"lesions": (patients["lesions"], _outlined)} if "lesions" in patients else {}),
-             **{model: (study.browsed_saliency(model), _coloured) for model in study.compared}}
+    lossy = {"quality": QUALITY, "alpha_quality": QUALITY}
+    kinds = {"slices": (patients["slices"], _grey, lossy),
+             **{model: (study.browsed_saliency(model), _coloured, lossy) for model in study.compared}}
+    if "lesions" in patients:
+        kinds["lesions"] = (patients["lesions"], _outlined, {"lossless": True})
     with ThreadPoolExecutor() as pool:  # Pillow encodes without holding the interpreter
         work = []
-        for name, (stacks, paint) in kinds.items():
+        for name, (stacks, paint, encoding) in kinds.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
-            work += [pool.submit(_write_strip, stack, paint, folder / name / f"{index:03}.webp") for index, stack in enumerate(stacks)]
+            work += [pool.submit(_write_strip, stack, paint, encoding, folder / name / f"{index:03}.webp")
+                     for index, stack in enumerate(stacks)]
         for done in work:
             done.result()
 
 
-def _write_strip(stack: np.ndarray, paint, path: Path) -> None:
+def _write_strip(stack: np.ndarray, paint: Callable, encoding: dict, path: Path) -> None:
     from PIL import Image
 
     buffer = io.BytesIO()
-    options = {"lossless": True} if paint is _outlined else {"quality": QUALITY, "alpha_quality": QUALITY}
-    Image.fromarray(paint(np.concatenate(list(stack), axis=1))).save(buffer, "WEBP", method=2, **options)
+    strip = paint(np.concatenate(list(stack), axis=1))
+    Image.fromarray(strip).save(buffer, "WEBP", method=2, **encoding)
     path.write_bytes(buffer.getvalue())
 
 

@@ -11,21 +11,25 @@ import numpy as np
 
 from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, STAGES
 from report import source_study
-from report.study import BEST_CNN, Study
+from report.figures.subjects import COORDINATES, SUBJECTS
+from report.study import Study
 
 Rows = list[dict[str, object]]
 CRITERIA = ("f1", "gmean")
-COORDINATES = ("lr", "wd", "mp")
 DIGITS = 4  # of the largest value of an array that is written as JSON
 
 
-def _tuning(study: Study, models: Iterable[str], coordinates: Iterable[str]) -> Rows:
+def _coordinate(study: Study, coordinate: str, models: Iterable[str]) -> Rows:
     return [
-        {"model": model, "coordinate": name, **trial.values, "chosen": value == phase.chosen, "epoch": int(epoch),
+        {"model": model, "coordinate": coordinate, **trial.values, "chosen": value == phase.chosen, "epoch": int(epoch),
          "val_auc": float(trial.auc[index]), "val_loss": float(trial.loss[index])}
-        for model in models for name in coordinates for phase in [study.phases(model)[name]]
+        for model in models for phase in [study.phases(model)[coordinate]]
         for value, trial in zip(phase.values, phase.trials, strict=True) for index, epoch in enumerate(trial.epochs)
     ]
+
+
+def _search(study: Study, model: str) -> Rows:
+    return [row for coordinate in COORDINATES for row in _coordinate(study, coordinate, [model])]
 
 
 def _grid(study: Study) -> Rows:
@@ -85,7 +89,8 @@ def _saliency(study: Study, model: str, outcomes: tuple[str, str]) -> dict:
 
 
 def _activations(study: Study, model: str) -> dict:
-    return {"model": study.named(model), "arrays": _arrays(study.activations(study.named(model)), ("tp", "tn"))}
+    model = study.named(model)
+    return {"model": model, "arrays": _arrays(study.activations(model), ("tp", "tn"))}
 
 
 def _input_output(study: Study, model: str) -> dict:
@@ -139,13 +144,14 @@ def _times(study: Study) -> Rows:
     return [{"stage": stage, "seconds": seconds[stage]} for stage in STAGES if stage in seconds]
 
 
-RIGHT, WRONG = ("tp", "tn"), ("fn", "fp")
+def _about(function: Callable, *identifiers: str) -> dict[str, Callable[[Study], object]]:
+    """The function for each of these figures, with what the figure is about."""
+    return {identifier: partial(function, **SUBJECTS[identifier]) for identifier in identifiers}
+
 
 ROWS: dict[str, Callable[[Study], Rows]] = {
-    **{f"fig-{name}-dnn": partial(_tuning, models=DNN_MODELS, coordinates=[name]) for name in COORDINATES},
-    **{f"fig-{name}-cnn": partial(_tuning, models=CNN_MODELS, coordinates=[name]) for name in COORDINATES},
-    "fig-tuning-nowig": partial(_tuning, models=["ResNet18_nowig"], coordinates=COORDINATES),
-    "fig-tuning-resnet": partial(_tuning, models=["ResNet18"], coordinates=COORDINATES),
+    **_about(_coordinate, *(f"fig-{name}-{family}" for name in COORDINATES for family in ("dnn", "cnn"))),
+    **_about(_search, "fig-tuning-nowig", "fig-tuning-resnet"),
     "fig-grid-loss": _grid,
     "fig-grid-auc": _grid,
     "fig-best-auc": partial(_histories, models=DNN_MODELS + CNN_MODELS),
@@ -165,15 +171,9 @@ NESTED: dict[str, Callable[[Study], dict]] = {
     "fig-data": lambda study: {name: _nested(value) for name, value in study.examples().items()},
     "fig-filters-resnet": partial(_filters, models=["ResNet18_nowig", "ResNet18og"]),
     "fig-filters-cnn": partial(_filters, models=["CNN1"]),
-    "fig-act-resnet": partial(_activations, model="ResNet18"),
-    "fig-act-resnetog": partial(_activations, model="ResNet18og"),
-    "fig-act-cnn": partial(_activations, model=BEST_CNN),
-    "fig-io-resnetog": partial(_input_output, model="ResNet18og"),
-    "fig-io-cnn": partial(_input_output, model=BEST_CNN),
-    "fig-sal-resnetog-right": partial(_saliency, model="ResNet18og", outcomes=RIGHT),
-    "fig-sal-resnetog-wrong": partial(_saliency, model="ResNet18og", outcomes=WRONG),
-    "fig-sal-cnn-right": partial(_saliency, model=BEST_CNN, outcomes=RIGHT),
-    "fig-sal-cnn-wrong": partial(_saliency, model=BEST_CNN, outcomes=WRONG),
+    **_about(_activations, "fig-act-resnet", "fig-act-resnetog", "fig-act-cnn"),
+    **_about(_input_output, "fig-io-resnetog", "fig-io-cnn"),
+    **_about(_saliency, "fig-sal-resnetog-right", "fig-sal-resnetog-wrong", "fig-sal-cnn-right", "fig-sal-cnn-wrong"),
 }
 
 

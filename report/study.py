@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import DamagedArtifact, MissingArtifact, MissingPath, UserError
-from pipeline.layout import CONV_MODELS, FORMAT, MODELS, TUNED_MODELS, Layout
-from pipeline.records import read_csv, read_json, read_npz, sha256_of
+from pipeline.errors import MissingPath, UserError
+from pipeline.layout import CONV_MODELS, FORMAT, MODELS, TUNED_MODELS, UNSHOWN, Layout
+from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_files
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
-NEVER_READ = (".npy", ".safetensors")  # images and weights, which no page shows and no shipped study holds
 BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
 ROOT = Path(__file__).parent.parent
 
@@ -86,14 +85,7 @@ class Study:
         if self.provenance.get("format") != FORMAT:
             raise UserError(f"the study in {self.root} was made by another version of the pipeline; "
                             f"run 'python -m pipeline all --out {self.root}' to bring it up to date")
-        for row in self.manifest:
-            path = self.root / row["path"]
-            if path.suffix in NEVER_READ:
-                continue
-            if not path.exists():
-                raise MissingArtifact(path, row["stage"])
-            if sha256_of(path) != row["sha256"]:
-                raise DamagedArtifact(path, row["stage"])
+        verify_files(self.root, [row for row in self.manifest if not row["path"].endswith(UNSHOWN)])
         return self
 
     @cached_property

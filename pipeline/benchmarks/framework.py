@@ -1,10 +1,9 @@
 """The same training in PyTorch Lightning with its defaults, as a second thing to compare with."""
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
+from pipeline.benchmarks.plain import plain_loaders
 from pipeline.training.loop import Hyperparameters, TrainingData
 
 
@@ -41,11 +40,9 @@ def fit_with_lightning(model: nn.Module, data: TrainingData, chosen: Hyperparame
             return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)]
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    training = DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True,
-                          drop_last=len(data.images) % batch_size == 1)
-    watched = torch.from_numpy(np.ascontiguousarray(data.watched)).float().flatten(0, 1)[:, None]
+    training, watching = plain_loaders(data, batch_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it would have more loader workers than this machine has cores
         trainer = lightning.Trainer(max_epochs=epochs, accelerator="gpu" if device == "cuda" else "cpu", devices=1, logger=False,
                                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
-        trainer.fit(Study(), training, DataLoader(TensorDataset(watched), batch_size))
+        trainer.fit(Study(), training, watching)

@@ -13,15 +13,20 @@ from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.training.loop import Hyperparameters, TrainingData, auc
 
 
+def plain_loaders(data: TrainingData, batch_size: int) -> tuple[DataLoader, DataLoader]:
+    """Loaders of the training slices with labels, shuffled, and of the watched slices, one after another."""
+    alone = len(data.images) % batch_size == 1  # batch normalisation cannot take a last batch of one image
+    watched = torch.from_numpy(np.ascontiguousarray(data.watched)).float().flatten(0, 1)[:, None]
+    return (DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True, drop_last=alone),
+            DataLoader(TensorDataset(watched), batch_size))
+
+
 def fit_plainly(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int,
                 device: str) -> list[dict[str, float]]:
     """Train and watch `model`; rows of validation loss and AUC by epoch, as `fit_network` gives them."""
     model = model.to(device)
-    alone = len(data.images) % batch_size == 1  # batch normalisation cannot take a last batch of one image
-    training = DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True, drop_last=alone)
+    training, watching = plain_loaders(data, batch_size)
     patients, slices = data.watched.shape[:2]
-    flat = torch.from_numpy(np.ascontiguousarray(data.watched)).float().flatten(0, 1)[:, None]
-    watching = DataLoader(TensorDataset(flat), batch_size)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)
     loss_of = nn.BCEWithLogitsLoss()

@@ -104,16 +104,18 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     OutOfDeviceMemory where even that does not fit.
     """
     initial = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-    for keeping in (nullcontext, _in_main_memory):
-        try:
-            return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, keeping)
-        except torch.OutOfMemoryError:
-            print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
-                  file=sys.stderr)
-            model.load_state_dict(initial)
-            if backend.device == "cuda":
-                torch.cuda.empty_cache()
-    raise OutOfDeviceMemory(backend.device, batch_size)
+    try:
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
+    except torch.OutOfMemoryError:
+        print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
+              file=sys.stderr)
+    model.load_state_dict(initial)
+    if backend.device == "cuda":
+        torch.cuda.empty_cache()
+    try:
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
+    except torch.OutOfMemoryError:
+        raise OutOfDeviceMemory(backend.device, batch_size) from None
 
 
 def _in_main_memory() -> AbstractContextManager:

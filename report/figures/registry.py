@@ -14,41 +14,31 @@ from report.figures.metrics import draw_metrics
 from report.figures.roc import draw_roc
 from report.figures.saliency import draw_saliency
 from report.figures.slices import draw_examples
+from report.figures.subjects import COORDINATES, SUBJECTS
 from report.figures.tuning import draw_coordinate, draw_search
-from report.study import BEST_CNN, Study
+from report.study import Study
 from report.words import Words
 
-DNN, CNN = ("DNN1", "DNN2"), ("CNN1", "CNN2")
-RIGHT, WRONG = ("tp", "tn"), ("fn", "fp")
+FAMILIES: dict[Callable[..., Figure], tuple[str, ...]] = {
+    draw_coordinate: tuple(f"fig-{name}-{family}" for name in COORDINATES for family in ("dnn", "cnn")),
+    draw_search: ("fig-tuning-nowig", "fig-tuning-resnet"),
+    draw_activations: ("fig-act-resnet", "fig-act-resnetog", "fig-act-cnn"),
+    draw_input_output: ("fig-io-resnetog", "fig-io-cnn"),
+    draw_saliency: ("fig-sal-resnetog-right", "fig-sal-resnetog-wrong", "fig-sal-cnn-right", "fig-sal-cnn-wrong"),
+}
 
 FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-data": draw_examples,
-    "fig-lr-dnn": partial(draw_coordinate, coordinate="lr", models=DNN),
-    "fig-wd-dnn": partial(draw_coordinate, coordinate="wd", models=DNN),
-    "fig-mp-dnn": partial(draw_coordinate, coordinate="mp", models=DNN),
-    "fig-lr-cnn": partial(draw_coordinate, coordinate="lr", models=CNN),
-    "fig-wd-cnn": partial(draw_coordinate, coordinate="wd", models=CNN),
-    "fig-mp-cnn": partial(draw_coordinate, coordinate="mp", models=CNN),
-    "fig-best-auc": draw_best_auc,
-    "fig-tuning-nowig": partial(draw_search, model="ResNet18_nowig"),
-    "fig-tuning-resnet": partial(draw_search, model="ResNet18"),
-    "fig-resnets": draw_resnets,
     "fig-grid-loss": partial(draw_grid, quantity="val_loss"),
     "fig-grid-auc": partial(draw_grid, quantity="val_auc"),
+    "fig-best-auc": draw_best_auc,
+    "fig-resnets": draw_resnets,
     "fig-roc": draw_roc,
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
-    "fig-act-resnet": partial(draw_activations, model="ResNet18"),
-    "fig-act-resnetog": partial(draw_activations, model="ResNet18og"),
-    "fig-act-cnn": partial(draw_activations, model=BEST_CNN),
-    "fig-io-resnetog": partial(draw_input_output, model="ResNet18og"),
-    "fig-io-cnn": partial(draw_input_output, model=BEST_CNN),
-    "fig-sal-resnetog-right": partial(draw_saliency, model="ResNet18og", outcomes=RIGHT),
-    "fig-sal-resnetog-wrong": partial(draw_saliency, model="ResNet18og", outcomes=WRONG),
-    "fig-sal-cnn-right": partial(draw_saliency, model=BEST_CNN, outcomes=RIGHT),
-    "fig-sal-cnn-wrong": partial(draw_saliency, model=BEST_CNN, outcomes=WRONG),
+    **{identifier: partial(draw, **SUBJECTS[identifier]) for draw, family in FAMILIES.items() for identifier in family},
 }
 
 

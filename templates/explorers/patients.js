@@ -11,11 +11,7 @@ start("explore-patients", (stage) => {
   const wanted = study.patients.findIndex(({ id }) => id === link.read("patient"));
 
   const own = () => study.models[model];
-  const outcomeOf = (index) => {
-    const called = own().probabilities[index] >= own().thresholds[criterion];
-    const { label } = study.patients[index];
-    return called ? (label ? "tp" : "fp") : label ? "fn" : "tn";
-  };
+  const outcomeOf = (index) => outcomeAt(study.patients[index], own().probabilities[index], own().thresholds[criterion]);
   const sorted = () => study.patients.map((_, index) => index).sort((a, b) => own().probabilities[b] - own().probabilities[a]);
   const listed = () => sorted().filter((index) => outcome === "all" || outcomeOf(index) === outcome);
   let patient = wanted >= 0 ? wanted : sorted()[0];
@@ -64,13 +60,9 @@ start("explore-patients", (stage) => {
     const chosen = people.querySelector(`[data-patient="${index}"]`);
     if (focus && chosen) chosen.focus();
   };
-  people.addEventListener("keydown", (event) => {
-    const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps)) return;
-    event.preventDefault();
+  onArrows(people, (steps) => {
     const all = listed();
-    const place = Math.min(Math.max(all.indexOf(patient) + steps[event.key], 0), all.length - 1);
-    select(all[place], true);
+    select(all[clamp(all.indexOf(patient) + steps, 0, all.length - 1)], true);
   });
 
   // Dragging sideways over the scan leafs through the slices.
@@ -82,7 +74,7 @@ start("explore-patients", (stage) => {
     if (!scan.hasPointerCapture(event.pointerId)) return;
     const [x, first] = scan.dataset.from.split(" ").map(Number);
     const steps = Math.round(((event.clientX - x) / scan.clientWidth) * slices);
-    slice = Math.min(Math.max(first + steps, 0), slices - 1);
+    slice = clamp(first + steps, 0, slices - 1);
     show();
   });
 

@@ -33,7 +33,12 @@ const link = {
 const oneOf = (value, allowed, otherwise) => (allowed.includes(value) ? value : otherwise);
 const within = (value, low, high, otherwise) => {
   const number = value === null || value === "" ? NaN : Number(value);
-  return Number.isFinite(number) ? Math.min(Math.max(number, low), high) : otherwise;
+  return Number.isFinite(number) ? clamp(number, low, high) : otherwise;
+};
+
+const outcomeAt = ({ label }, probability, threshold) => {
+  if (probability >= threshold) return label ? "tp" : "fp";
+  return label ? "fn" : "tn";
 };
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -66,6 +71,21 @@ const slider = (low, high, step, value, oninput) => {
   input.value = value;
   input.addEventListener("input", () => oninput(Number(input.value)));
   return input;
+};
+// Arrow keys in a row of choices: `move` gets the steps to go, and chooses.
+const onArrows = (group, move) => {
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  group.addEventListener("keydown", (event) => {
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    move(steps[event.key]);
+  });
+};
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+// Where a pointer is, in the units of a picture of this size.
+const pointIn = (picture, size, event) => {
+  const box = picture.getBoundingClientRect();
+  return [((event.clientX - box.left) / box.width) * size.width, ((event.clientY - box.top) / box.height) * size.height];
 };
 const start = (name, run) => {
   const section = document.getElementById(name);

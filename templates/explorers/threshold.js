@@ -1,10 +1,7 @@
 // Move a threshold along a model's ROC curve and see what it decides.
 const countsAt = (patients, threshold) => {
   const counts = { tp: 0, fp: 0, fn: 0, tn: 0 };
-  for (const { label, probability } of patients) {
-    const called = probability >= threshold;
-    counts[called ? (label ? "tp" : "fp") : label ? "fn" : "tn"] += 1;
-  }
+  for (const patient of patients) counts[outcomeAt(patient, patient.probability, threshold)] += 1;
   return counts;
 };
 const measure = ({ tp, fp, fn, tn }, prevalence) => {
@@ -83,7 +80,6 @@ start("explore-threshold", (stage) => {
     threshold = own().thresholds.f1;
     show();
   };
-  const points = () => own().roc;
   const pointAt = (value) => {
     const { sensitivity, specificity } = measure(countsAt(patientsOf(), value), prevalence);
     return [1 - specificity, sensitivity];
@@ -91,7 +87,7 @@ start("explore-threshold", (stage) => {
 
   function show() {
     const all = choices();
-    curve.setAttribute("points", points().map(([fpr, tpr]) => `${across(fpr)},${up(tpr)}`).join(" "));
+    curve.setAttribute("points", own().roc.map(([fpr, tpr]) => `${across(fpr)},${up(tpr)}`).join(" "));
     picture.style.setProperty("--series", own().colour);
     const cross = pointAt(own().thresholds.f1);
     const [x, y] = [across(cross[0]), up(cross[1])];
@@ -119,9 +115,7 @@ start("explore-threshold", (stage) => {
 
   // Dragging takes the threshold whose point on the curve is nearest to the pointer.
   const drag = (event) => {
-    const box = picture.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * size.width;
-    const y = ((event.clientY - box.top) / box.height) * size.height;
+    const [x, y] = pointIn(picture, size, event);
     let best = [Infinity, threshold];
     for (const value of choices()) {
       const [fpr, tpr] = pointAt(value);

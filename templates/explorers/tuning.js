@@ -40,8 +40,7 @@ start("explore-tuning", (stage) => {
       lines.push({ index, group, points, picture });
     });
     const follow = (event) => {
-      const box = picture.getBoundingClientRect();
-      const here = [((event.clientX - box.left) / box.width) * size.width, ((event.clientY - box.top) / box.height) * size.height];
+      const here = pointIn(picture, size, event);
       let best = Infinity;
       for (const line of lines.filter((one) => one.picture === picture)) {
         line.points.forEach((point, at) => {
@@ -56,11 +55,8 @@ start("explore-tuning", (stage) => {
     return picture;
   };
 
-  legend.addEventListener("keydown", (event) => {
-    const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    trial = Math.min(Math.max(trial + steps[event.key], 0), phase().trials.length - 1);
+  onArrows(legend, (steps) => {
+    trial = clamp(trial + steps, 0, phase().trials.length - 1);
     epoch = null;
     show();
     legend.children[trial].focus();
