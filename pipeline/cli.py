@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UnknownName, UserError
 from pipeline.layout import STAGES, Layout
+from pipeline.settings import PROFILES, Settings, load_settings
 
 VERBS = ("all", *STAGES, "status", "bench", "ship")
 HELP = {
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--renderer", default="auto", help="what `all` renders with: auto, quarto or embedded")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--search", help="coordinate (default) or grid: every combination of lr, wd and mp; short for --set search=...")
+    parser.add_argument("--seeds", metavar="N", help="run every training N times and show the spread (default 1); short for --set seeds=N")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
                         help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
     parser.add_argument("--engine", default="local", help="local, or ray: trials on the GPUs and machines of a Ray cluster")
@@ -67,9 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pipeline.errors import UnknownName
-    from pipeline.settings import PROFILES, load_settings
-
     for kind, value, known in (("stage", options.verb, VERBS), ("profile", options.profile, ("auto", *PROFILES)),
                                ("device", options.device, ("auto", "cpu", "cuda")),
                                ("engine", options.engine, ("local", "ray")),
@@ -78,10 +77,12 @@ def _run(options: argparse.Namespace) -> int:
             raise UnknownName(kind, value, known)
     if options.search is not None:
         options.overrides.append(f"search={options.search}")
+    if options.seeds is not None:
+        options.overrides.append(f"seeds={options.seeds}")
     named = options.profile if options.profile != "auto" else "quick"
     load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
     profile, device = _resolve(options)
-    settings = load_settings(profile, options.overrides)
+    settings = _settle(load_settings(profile, options.overrides), device)
     layout = Layout(options.out or Path("artifacts") / profile)
     if options.verb == "status":
         from pipeline.status import print_status
@@ -98,6 +99,15 @@ def _run(options: argparse.Namespace) -> int:
 
         return run_bench(settings, layout, device)
     return _compute(options, settings, layout, device)
+
+
+def _settle(settings: Settings, device: str) -> Settings:
+    """The settings with what they leave to the machine."""
+    if settings.monitor_slices:
+        return settings
+    from pipeline.device import choose_backend
+
+    return settings.watching(choose_backend(device, settings.fast).bf16)
 
 
 def _resolve(options: argparse.Namespace) -> tuple[str, str]:

@@ -71,11 +71,17 @@ class Layout:
     def tuning(self, model: str, suffix: str = "csv") -> Path:
         return self.root / "tuning" / f"{model}.{suffix}"
 
-    def model(self, model: str, name: str) -> Path:
-        return self.root / "models" / model / name
+    def tuning_runs(self, model: str) -> Path:
+        """Every run of every trial, where trials were repeated; `tuning` holds their means."""
+        return self.root / "tuning" / f"{model}-runs.csv"
 
-    def evaluation(self, model: str, name: str) -> Path:
-        return self.root / "evaluation" / model / name
+    def model(self, model: str, name: str, run: int = 0) -> Path:
+        """A file of a trained model; the first run lies in the model's folder, the others in `runs/<run>` of it."""
+        return _of_run(self.root / "models" / model, run) / name
+
+    def evaluation(self, model: str, name: str, run: int = 0) -> Path:
+        """A file of a model's evaluation, by run like those of `model`."""
+        return _of_run(self.root / "evaluation" / model, run) / name
 
     @property
     def comparison(self) -> Path:
@@ -96,3 +102,7 @@ class Layout:
     def browsed_maps(self, model: str) -> Path:
         """Saliency of a compared model for every test patient."""
         return self.root / "explanations" / "maps" / f"{model}.npz"
+
+
+def _of_run(folder: Path, run: int) -> Path:
+    return folder / "runs" / str(run) if run else folder

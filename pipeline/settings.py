@@ -17,6 +17,8 @@ SEARCHES = ("coordinate", "grid")
 
 # Below 128 pixels CNN1 and CNN2 have no feature map left in front of their first linear layer.
 SMALLEST_IMAGE = 128
+# Slices watched after each epoch where the setting leaves the number to the machine and it has no fast arithmetic.
+FEW_SLICES = 2
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,11 @@ class Settings:
     batch_size: training slices per step.
     epochs_tuning, epochs_small, epochs_resnet: epochs of a trial, of a final DNN or CNN, of a final ResNet.
     monitor_slices: slices per patient averaged when the validation set is scored after each epoch
-        (the final evaluation always averages all of them).
+        (the final evaluation always averages all of them); 0 is all of them where bfloat16 is computed in hardware, which
+        makes it cheap, and FEW_SLICES elsewhere.
     search: `coordinate` (lr, then wd, then mp) or `grid` (every combination).
+    seeds: how often every trial and every final training is run, each time with other random weights and another order of
+        batches; the data, their split and the pretrained weights stay the same.
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     bootstrap: resamples behind each confidence interval.
@@ -78,11 +83,18 @@ class Settings:
     bootstrap: int
     fast: bool
     search: str
+    seeds: int
     grid: dict[str, Grid]
 
     def final_epochs(self, model: str) -> int:
         """Epochs of the final training of `model`."""
         return self.epochs_resnet if model in RESNET_MODELS else self.epochs_small
+
+    def watching(self, bf16: bool) -> "Settings":
+        """These settings with the number of watched slices settled; bf16: whether the machine computes in bfloat16."""
+        if self.monitor_slices:
+            return self
+        return replace(self, monitor_slices=self.slices if bf16 else min(FEW_SLICES, self.slices))
 
     def as_json(self) -> dict[str, object]:
         """The settings as plain JSON values."""
@@ -110,7 +122,7 @@ def _from_table(profile: str, table: dict) -> Settings:
         model: Grid(**{key: tuple(map(float, grid[key])) for key in SEARCHED}) for model, grid in table.pop("grid").items()
     }
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Settings(profile=profile, fast=True, search="coordinate", grid=grids, **values)
+    return Settings(profile=profile, fast=True, search="coordinate", seeds=1, grid=grids, **values)
 
 
 def _apply(settings: Settings, override: str) -> Settings:
@@ -166,8 +178,9 @@ def check(settings: Settings) -> None:
     require("image_size", settings.image_size <= 1024, "give at most 1024")
     require("patients", settings.patients >= 10, "give at least 10, so that every split holds both classes")
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
-                "monitor_slices", "pretrain_images", "pretrain_epochs", "bootstrap"):
+                "seeds", "pretrain_images", "pretrain_epochs", "bootstrap"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
+    require("monitor_slices", settings.monitor_slices >= 0, "give 1 or more, or 0 to leave it to the machine")
     require("batch_size", settings.batch_size >= 2, "batch normalisation needs at least 2 images in a batch")
     require("pretrain_classes", 2 <= settings.pretrain_classes <= settings.pretrain_images,
             "give 2 or more, and no more than pretrain_images")

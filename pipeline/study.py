@@ -132,20 +132,23 @@ def _run_train(study: Study, units: list[Unit]) -> None:
 
 def _run_evaluate(study: Study, units: list[Unit]) -> None:
     from pipeline.evaluation.evaluate import SPLITS, ScoreJob, score_patients, write_evaluation
+    from pipeline.evaluation.runs import write_spread
 
     settings, backend = study.settings, study.backend
     units = sorted(units, key=lambda unit: unit.subject not in RESNET_MODELS)  # the longest first
-    jobs = [ScoreJob(study.layout.root, unit.subject, split, backend, 1) for unit in units for split in SPLITS]
+    runs = range(settings.seeds)
+    jobs = [ScoreJob(study.layout.root, unit.subject, run, split, backend, 1) for unit in units for run in runs for split in SPLITS]
     scored: dict[str, dict] = {unit.subject: {} for unit in units}
     by_model = {unit.subject: unit for unit in units}
     last = time.monotonic()
     with study.progress.bar("evaluate", len(jobs)) as bar:
         for index, probabilities in study.engine.run(score_patients, jobs):
             model = jobs[index].model
-            scored[model][jobs[index].split] = probabilities
-            if len(scored[model]) == len(SPLITS):
-                in_order = {split: scored[model][split] for split in SPLITS}  # whichever was done first
-                files = write_evaluation(study.layout, model, in_order, settings.bootstrap, settings.seed)
+            scored[model][jobs[index].run, jobs[index].split] = probabilities
+            if len(scored[model]) == len(runs) * len(SPLITS):
+                files = [file for run in runs for file in write_evaluation(
+                    study.layout, model, run, {split: scored[model][run, split] for split in SPLITS}, settings.bootstrap, settings.seed)]
+                files += write_spread(study.layout, model, len(runs)) if len(runs) > 1 else []
                 _record(study, by_model[model], files, time.monotonic() - last)
                 last = time.monotonic()
             bar.advance()
@@ -164,7 +167,7 @@ def _run_explain(study: Study, units: list[Unit]) -> None:
     for unit in [unit for unit in units if unit.subject == "examples"]:
         _timed(study, unit, lambda: write_examples(study.layout))
     models = sorted((unit for unit in units if unit.subject in CONV_MODELS), key=lambda unit: unit.subject not in RESNET_MODELS)
-    jobs = [ExplainJob(study.layout.root, unit.subject, study.backend, 1) for unit in models]
+    jobs = [ExplainJob(study.layout.root, unit.subject, study.settings.seeds, study.backend, 1) for unit in models]
     _run_jobs(study, "explain", explain_model, models, jobs)
     for unit in [unit for unit in units if unit.subject == "patients"]:
         _timed(study, unit, lambda: _browse(study))

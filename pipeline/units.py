@@ -11,18 +11,18 @@ from pipeline.settings import Settings
 CODE = {
     "data": ("data",),
     "pretrain": ("pretraining", "models", "device.py"),
-    "tune": ("training", "models", "evaluation/patient_means.py", "device.py"),
-    "train": ("training", "models", "evaluation/patient_means.py", "device.py"),
-    "evaluate": ("evaluation", "models", "training/predict.py", "device.py"),
-    "explain": ("explanations", "models", "training/predict.py"),
+    "tune": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
+    "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
+    "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
+    "explain": ("explanations", "models", "training/predict.py", "spread.py"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
     "pretrain": ("seed", "weights", "pretrain_images", "pretrain_classes", "pretrain_size", "pretrain_epochs", "fast"),
-    "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast", "search"),
-    "train": ("seed", "batch_size", "monitor_slices", "fast"),
-    "evaluate": ("seed", "bootstrap", "fast"),
-    "explain": (),
+    "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast", "search", "seeds"),
+    "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
+    "evaluate": ("seed", "bootstrap", "fast", "seeds"),
+    "explain": ("seeds",),
 }
 
 

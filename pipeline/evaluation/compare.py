@@ -14,7 +14,8 @@ from pipeline.settings import Settings
 
 def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     """Write comparison.json: the best DNN and CNN by validation loss, the five compared, and the baselines."""
-    best = {"dnn": _best(layout, DNN_MODELS), "cnn": _best(layout, CNN_MODELS)}
+    families = {"dnn": DNN_MODELS, "cnn": CNN_MODELS}
+    best = {name: _best(layout, models, settings.seeds > 1) for name, models in families.items()}
     write_json(layout.comparison, {
         "best_dnn": best["dnn"], "best_cnn": best["cnn"],
         "compared": [*reversed(RESNET_MODELS), best["cnn"], best["dnn"]],
@@ -23,9 +24,17 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     return [layout.comparison]
 
 
-def _best(layout: Layout, models: tuple[str, ...]) -> str:
-    losses = {model: read_json(layout.evaluation(model, "metrics.json"), "evaluate")["validation_loss"] for model in models}
+def _best(layout: Layout, models: tuple[str, ...], repeated: bool) -> str:
+    losses = {model: _validation_loss(layout, model, repeated) for model in models}
     return min(models, key=lambda model: np.inf if losses[model] is None else losses[model])
+
+
+def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None:
+    """Of the one run, or the mean of the repeated ones."""
+    if not repeated:
+        return read_json(layout.evaluation(model, "metrics.json"), "evaluate")["validation_loss"]
+    found = read_json(layout.evaluation(model, "spread.json"), "evaluate")["validation_loss"]
+    return found and found["mean"]
 
 
 def _baselines(dataset: Dataset, settings: Settings) -> dict[str, dict[str, float]]:

@@ -25,20 +25,21 @@ SPLITS = ("validation", "test")
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Score the patients of one split of the dataset under `root` with one trained model."""
+    """Score the patients of one split of the dataset under `root` with one run of a trained model."""
 
     portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
     root: Path
     model: str
+    run: int
     split: str
     backend: Backend
     threads: int
 
 
-def load_trained(layout: Layout, model: str, image_size: int) -> torch.nn.Module:
-    """Build a model of the study and load its trained weights."""
+def load_trained(layout: Layout, model: str, image_size: int, run: int = 0) -> torch.nn.Module:
+    """Build a model of the study and load the trained weights of a run."""
     network = build_model(model, image_size)
-    weights = read_weights(layout.model(model, "weights.safetensors"), "train")
+    weights = read_weights(layout.model(model, "weights.safetensors", run), "train")
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return network.eval()
 
@@ -48,12 +49,12 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
-    network = place(load_trained(layout, job.model, dataset.slices.shape[-1]), job.backend)
+    network = place(load_trained(layout, job.model, dataset.slices.shape[-1], job.run), job.backend)
     return predict_slices(network, np.asarray(dataset.slices[dataset.members(job.split)]), job.backend)
 
 
-def write_evaluation(layout: Layout, model: str, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:
-    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one model; return their paths.
+def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:
+    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one run of a model; return their paths.
 
     by_split: per split the slice probabilities (patient, slice) of `score_patients`.
     """
@@ -61,7 +62,7 @@ def write_evaluation(layout: Layout, model: str, by_split: dict[str, np.ndarray]
     scores = {split: patient_mean(values) for split, values in by_split.items()}
     labels = {split: dataset.labels[dataset.members(split)] for split in scores}
     thresholds = _thresholds(labels, scores)
-    path = lambda name: layout.evaluation(model, name)  # noqa: E731
+    path = lambda name: layout.evaluation(model, name, run)  # noqa: E731
     _write_scores(path("scores.csv"), dataset, by_split)
     _write_roc(path("roc.csv"), labels, scores)
     write_csv(path("thresholds.csv"), thresholds,

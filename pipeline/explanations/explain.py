@@ -15,6 +15,7 @@ from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
+from pipeline.spread import spread_of
 from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
@@ -26,10 +27,11 @@ ATTRIBUTIONS = ("saliency", "gradcam")
 
 @dataclass(frozen=True)
 class ExplainJob:
-    """Look into one trained model of the dataset under `root`, in fp32."""
+    """Look into the first run of one trained model of the dataset under `root`, in fp32; localise lesions with all `runs`."""
 
     root: Path
     model: str
+    runs: int
     backend: Backend
     threads: int
 
@@ -39,7 +41,9 @@ def explain_model(job: ExplainJob) -> list[Path]:
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
-    network = place(load_trained(layout, job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
+    networks = [place(load_trained(layout, job.model, dataset.slices.shape[-1], run), job.backend).requires_grad_(False)
+                for run in range(job.runs)]
+    network, localisations = networks[0], [_localisation(job, each, dataset) for each in networks]
     scores = _test_scores(layout, job.model)
     cases = _cases(layout, job.model, scores)
     path = lambda name: layout.explanation(job.model, name)  # noqa: E731
@@ -48,7 +52,8 @@ def explain_model(job: ExplainJob) -> list[Path]:
     write_npz(path("saliency.npz"), _saliency(job, network, dataset, cases))
     write_json(path("cases.json"), {
         "cases": [_describe(case, scores) for case in cases],
-        "localisation": _localisation(job, network, dataset),
+        "localisation": localisations[0],
+        **({"localisation_spread": spread_of(localisations) if localisations[0] else None} if job.runs > 1 else {}),
     })
     return [path(name) for name in ("filters.npz", "activations.npz", "saliency.npz", "cases.json")]
 

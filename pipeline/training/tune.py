@@ -12,10 +12,12 @@ from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import SEARCHED, Settings
 from pipeline.training.loop import Hyperparameters
+from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
 from pipeline.training.search import Search
 from pipeline.training.trial import TrainJob, run_training
 
-TRIAL_COLUMNS = ("trial", "phase", "lr", "wd", "mp", "epoch", "train_loss", "val_loss", "val_auc")
+TRIAL_COLUMNS = ("trial", "phase", "lr", "wd", "mp", "epoch", *WATCHED)
+RUN_COLUMNS = ("trial", "run", "seed", "epoch", *WATCHED)
 
 
 def tune_models(models: list[str], digests: dict[str, str], settings: Settings, layout: Layout,
@@ -27,6 +29,7 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
     """
     searches = {model: Search(settings.grid[model], settings.last_epochs) for model in models}
     phase_of: dict[tuple[str, Hyperparameters], str] = {}
+    runs: dict[tuple[str, Hyperparameters], list[list[dict]]] = {}
     # A full grid leaves too many states to keep them all, so its final trainings start from the beginning.
     going_on = settings.search == "coordinate"
     for phase in (*(() if going_on else ("grid",)), *SEARCHED):
@@ -35,29 +38,31 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
         jobs = _plan(wanted, settings, layout, backend)
         results = _run(jobs, digests, layout, engine, progress, f"tune {phase}", going_on)
         for job, history in zip(jobs, results, strict=True):
-            searches[job.model].trials[job.chosen] = history
-            phase_of[job.model, job.chosen] = phase
+            runs.setdefault((job.model, job.chosen), []).append(history)
+        for model, values in wanted:
+            searches[model].trials[values] = average(runs[model, values])
+            phase_of[model, values] = phase
         for model, search in searches.items() if phase in SEARCHED else ():
             search.settle(phase)
-            _keep_start(model, search, digests[model], settings, layout)
+            _keep_starts(model, search.best(), runs[model, search.best()], digests[model], settings, layout)
     for search in searches.values():
         search.conclude()
-    return {model: _write(model, search, phase_of, settings, layout) for model, search in searches.items()}
+    return {model: _write(model, search, phase_of, runs, settings, layout) for model, search in searches.items()}
 
 
 def _plan(wanted: list[tuple[str, Hyperparameters]], settings: Settings, layout: Layout, backend: Backend) -> list[TrainJob]:
-    """The trials of one phase, the long ones first; threads follow from their number and the cores."""
+    """The runs of the trials of one phase, the long ones first; those of a trial follow each other in the order of runs."""
     wanted.sort(key=lambda pair: pair[0] not in RESNET_MODELS)
     return plan_jobs(wanted, settings.epochs_tuning, settings, layout, backend, keep_weights=False)
 
 
 def plan_jobs(wanted: list[tuple[str, Hyperparameters]], epochs: int, settings: Settings, layout: Layout,
               backend: Backend, keep_weights: bool) -> list[TrainJob]:
-    """Jobs for (model, values) pairs, each with the threads its kind of network always gets on this machine."""
+    """Jobs for (model, values) pairs and the runs of each, with the threads its kind of network always gets on this machine."""
     return [
         TrainJob(layout.root, model, values, epochs, settings.batch_size, settings.monitor_slices,
-                 settings.seed, backend, threads_for(model), keep_weights)
-        for model, values in wanted
+                 run_seed(settings.seed, run), backend, threads_for(model), keep_weights)
+        for model, values in wanted for run in range(settings.seeds)
     ]
 
 
@@ -72,7 +77,7 @@ def threads_for(model: str) -> int:
 def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: Engine,
          progress: Progress, title: str, save_states: bool) -> list[list[dict]]:
     """Histories of the jobs, from the finished trials on disk where there are any."""
-    paths = [_trial_path(layout, digests[job.model], job.model, job.chosen, job.epochs) for job in jobs]
+    paths = [_trial_path(layout, digests[job.model], job.model, job.chosen, job.epochs, job.seed) for job in jobs]
     open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
@@ -83,8 +88,8 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
     return [[loaded(row) for row in read_json(path, "tune")] for path in paths]
 
 
-def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters, epochs: int) -> Path:
-    name = json.dumps([digest, model, asdict(values), epochs], sort_keys=True)
+def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters, epochs: int, seed: int) -> Path:
+    name = json.dumps([digest, model, asdict(values), epochs, seed], sort_keys=True)
     return layout.unfinished / f"{model}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
@@ -97,20 +102,22 @@ def _state_path(trial: Path) -> Path:
     return trial.with_suffix(".safetensors")
 
 
-def start_paths(layout: Layout, model: str) -> tuple[Path, Path]:
-    """Where the state of the trial that won a search waits for the final training, and what it belongs to."""
-    return layout.unfinished / "start" / f"{model}.safetensors", layout.unfinished / "start" / f"{model}.json"
+def start_paths(layout: Layout, model: str, seed: int) -> tuple[Path, Path]:
+    """Where the state of a run of the trial that won a search waits for the final training, and what it belongs to."""
+    folder = layout.unfinished / "start"
+    return folder / f"{model}-{seed}.safetensors", folder / f"{model}-{seed}.json"
 
 
-def _keep_start(model: str, search: Search, digest: str, settings: Settings, layout: Layout) -> None:
-    """Keep the state of the best trial so far for the final training; throw the others away."""
-    values = search.best()
-    state, description = start_paths(layout, model)
-    state.parent.mkdir(parents=True, exist_ok=True)
-    winner = _state_path(_trial_path(layout, digest, model, values, settings.epochs_tuning))
-    if winner.exists():
-        winner.replace(state)
-        write_json(description, {"search": digest, "chosen": asdict(values), "history": [storable(row) for row in search.trials[values]]})
+def _keep_starts(model: str, values: Hyperparameters, runs: list[list[dict]], digest: str, settings: Settings, layout: Layout) -> None:
+    """Keep the states of the best trial's runs for the final trainings; throw the others away."""
+    for run, history in enumerate(runs):
+        seed = run_seed(settings.seed, run)
+        state, description = start_paths(layout, model, seed)
+        state.parent.mkdir(parents=True, exist_ok=True)
+        winner = _state_path(_trial_path(layout, digest, model, values, settings.epochs_tuning, seed))
+        if winner.exists():
+            winner.replace(state)
+            write_json(description, {"search": digest, "chosen": asdict(values), "history": [storable(row) for row in history]})
     for other in layout.unfinished.glob(f"{model}-*.safetensors"):
         other.unlink()
 
@@ -125,12 +132,12 @@ def loaded(row: dict) -> dict:
     return {name: float("nan") if value is None else value for name, value in row.items()}
 
 
-def _write(model: str, search: Search, phase_of: dict, settings: Settings, layout: Layout) -> list[Path]:
+def _write(model: str, search: Search, phase_of: dict, runs: dict, settings: Settings, layout: Layout) -> list[Path]:
     rows = [
         {"trial": number, "phase": phase_of[model, values], **asdict(values), **storable(epoch), "lr": values.lr}
         for number, (values, history) in enumerate(search.trials.items(), start=1) for epoch in history
     ]
-    write_csv(layout.tuning(model), rows, TRIAL_COLUMNS)
+    write_csv(layout.tuning(model), rows, TRIAL_COLUMNS + (RANGES if settings.seeds > 1 else ()))
     phases = [
         {name: [finite_or_none(v) for v in value] if isinstance(value, list) else value for name, value in phase.items()}
         for phase in search.phases
@@ -139,4 +146,15 @@ def _write(model: str, search: Search, phase_of: dict, settings: Settings, layou
         "search": settings.search, "chosen": search.chosen, "by_coordinates": search.by_coordinates, "last_epochs": search.last_epochs,
         "phases": phases, "trials": [{**asdict(values), **storable(score)} for values, score in search.scores().items()],
     })
-    return [layout.tuning(model), layout.tuning(model, "json")]
+    files = [layout.tuning(model), layout.tuning(model, "json")]
+    if settings.seeds > 1:
+        write_csv(layout.tuning_runs(model), _run_rows([runs[model, values] for values in search.trials], settings), RUN_COLUMNS)
+        files.append(layout.tuning_runs(model))
+    return files
+
+
+def _run_rows(trials: list[list[list[dict]]], settings: Settings) -> list[dict]:
+    return [
+        {"trial": number, "run": run, "seed": run_seed(settings.seed, run), **storable(epoch)}
+        for number, runs in enumerate(trials, start=1) for run, history in enumerate(runs) for epoch in history
+    ]
