@@ -16,16 +16,31 @@ from report.study import Study
 
 Rows = list[dict[str, object]]
 CRITERIA = ("f1", "gmean")
+METHODS = ("saliency", "gradcam")
+SHARES = ("mass", "pointing", "outside")
 DIGITS = 4  # of the largest value of an array that is written as JSON
 
 
 def _coordinate(study: Study, coordinate: str, models: Iterable[str]) -> Rows:
     return [
         {"model": model, "coordinate": coordinate, **trial.values, "chosen": value == phase.chosen, "epoch": int(epoch),
-         "val_auc": float(trial.auc[index]), "val_loss": float(trial.loss[index])}
+         "val_auc": float(trial.auc[index]), "val_loss": float(trial.loss[index]),
+         **_ends({f"val_{name}": ends[:, index] for name, ends in trial.ranges.items()})}
         for model in models for phase in [study.phases(model)[coordinate]]
         for value, trial in zip(phase.values, phase.trials, strict=True) for index, epoch in enumerate(trial.epochs)
     ]
+
+
+def _ends(ranges: dict[str, Iterable[float]]) -> dict[str, float]:
+    """Columns for the lowest and highest of several runs; none where there was one."""
+    return {f"{name}_{end}": float(value) for name, ends in ranges.items() for end, value in zip(("low", "high"), ends, strict=True)}
+
+
+def _spread(found: dict | None, *names: str) -> dict[str, float | None]:
+    """Columns for mean, low and high of the runs of these numbers; none where there was one run."""
+    if not found:
+        return {}
+    return {f"{name}_{part}": found[name] and found[name][part] for name in names for part in ("mean", "low", "high")}
 
 
 def _search(study: Study, model: str) -> Rows:
@@ -45,9 +60,12 @@ def _grid(study: Study) -> Rows:
 def _histories(study: Study, models: Iterable[str]) -> Rows:
     rows: Rows = []
     for model in models:
-        history, best = study.history(model), study.model(model)["best_epoch"]
-        rows += [{"model": model, "epoch": int(epoch), "val_auc": float(history["val_auc"][i]),
-                  "val_loss": float(history["val_loss"][i]), "kept": epoch == best} for i, epoch in enumerate(history["epoch"])]
+        history, best, ranges = study.history(model), study.model(model)["best_epoch"], study.history_ranges(model)
+        rows += [
+            {"model": model, "epoch": int(epoch), "val_auc": float(history["val_auc"][i]), "val_loss": float(history["val_loss"][i]),
+             "kept": epoch == best, **_ends({name: ends[:, i] for name, ends in ranges.items()})}
+            for i, epoch in enumerate(history["epoch"])
+        ]
     return rows
 
 
@@ -61,16 +79,26 @@ def _roc(study: Study) -> Rows:
             chosen = thresholds[criterion, "validation"]
             rows.append({"model": model, "point": criterion, "fpr": chosen["test_fpr"], "tpr": chosen["test_tpr"],
                          "threshold": chosen["threshold"]})
+        ends = study.roc_range(model)
+        rows += [{"model": model, "point": end, "fpr": float(x), "tpr": float(y), "threshold": None}
+                 for end in ("mean", "low", "high") for x, y in zip(ends["fpr"], ends[f"tpr_{end}"], strict=True)] if ends else []
     return rows
 
 
 def _confusion(study: Study) -> Rows:
-    return [{"model": model, "criterion": criterion, **study.confusion(model)[criterion]}
+    return [{"model": model, "criterion": criterion, **study.confusion(model)[criterion],
+             **_spread(_at(study, model, "confusion", criterion), "threshold", "tn", "fp", "fn", "tp")}
             for model in study.compared for criterion in CRITERIA]
 
 
+def _at(study: Study, model: str, part: str, criterion: str) -> dict | None:
+    found = study.spread(model)
+    return found and found[part][criterion]
+
+
 def _metrics(study: Study) -> Rows:
-    return [{"model": model, "criterion": criterion, **study.metrics(model)["at"][criterion]}
+    return [{"model": model, "criterion": criterion, **study.metrics(model)["at"][criterion],
+             **_spread(_at(study, model, "at", criterion), *study.metrics(model)["at"][criterion])}
             for model in study.compared for criterion in CRITERIA]
 
 
@@ -114,7 +142,8 @@ def _hyperparameters(study: Study) -> Rows:
 
 
 def _thresholds(study: Study) -> Rows:
-    return [{"model": model, "criterion": criterion, "chosen_on": chosen_on, **values}
+    return [{"model": model, "criterion": criterion, "chosen_on": chosen_on, **values,
+             **_spread((_at(study, model, "thresholds", criterion) or {}).get(chosen_on), "threshold", "value_validation", "value_test")}
             for model in study.compared for (criterion, chosen_on), values in study.thresholds(model).items()]
 
 
@@ -123,9 +152,10 @@ def _auc(study: Study) -> Rows:
     for model in study.models:
         metrics, description = study.metrics(model), study.model(model)
         rows.append({"model": model, **{name: metrics[name] for name in ("auc", "auc_low", "auc_high", "brier")},
-                     "parameters": description["parameters"], "best_epoch": description["best_epoch"]})
+                     "parameters": description["parameters"], "best_epoch": description["best_epoch"],
+                     **_spread(study.spread(model), "auc", "brier")})
     for name, values in study.comparison["baselines"].items():
-        rows.append({"model": name, **values, "brier": None, "parameters": None, "best_epoch": None})
+        rows.append(dict.fromkeys(rows[0]) | {"model": name, **values})
     return rows
 
 
@@ -134,9 +164,15 @@ def _localisation(study: Study) -> Rows:
     for model in CONV_MODELS:
         found = study.localisation(model) or {"saliency": {}, "gradcam": {}, "chance": None}
         rows.append({"model": model, "chance": found["chance"],
-                     **{f"{method}_{name}": found[method].get(name) for method in ("saliency", "gradcam")
-                        for name in ("mass", "pointing", "outside")}})
+                     **{f"{method}_{name}": found[method].get(name) for method in METHODS for name in SHARES},
+                     **_localisation_spread(study, model)})
     return rows
+
+
+def _localisation_spread(study: Study, model: str) -> dict[str, float | None]:
+    found = study.localisation_spread(model)
+    flat = {f"{method}_{name}": found[method][name] for method in METHODS for name in SHARES} if found else {}
+    return _spread(flat, *flat)
 
 
 def _times(study: Study) -> Rows:

@@ -75,7 +75,8 @@ def _search(study: Study, words: Words, model: str) -> dict:
     return {name: {"trials": [
         {"name": words.scientific(value), "chosen": value == phase.chosen, "colour": to_hex(colour),
          **{key: words.scientific(number) for key, number in trial.values.items()},
-         "epochs": [int(epoch) for epoch in trial.epochs], "auc": _known(trial.auc), "loss": _known(trial.loss)}
+         "epochs": [int(epoch) for epoch in trial.epochs], "auc": _known(trial.auc), "loss": _known(trial.loss),
+         **{f"{name}_range": [_known(end) for end in ends] for name, ends in trial.ranges.items()}}
         for value, trial, colour in zip(phase.values, phase.trials, shades(len(phase.values)), strict=True)]}
         for name, phase in study.phases(model).items()}
 

@@ -12,6 +12,7 @@ def headlines(study: Study) -> dict:
         "source": study.dataset["source"],
         "image_size": settings["image_size"],
         "slices_per_patient": settings["slices"],
+        "runs": study.runs,
         "patients": study.dataset["counts"],
         "pretrained_weights": study.pretraining["kind"],
         **{key: provenance[key] for key in ("device", "date", "commit", "command", "seed", "seconds", "versions")},
@@ -36,4 +37,5 @@ def _model(study: Study, model: str) -> dict:
                       for criterion, counts in study.confusion(model).items()},
         "metrics": metrics["at"],
         "localisation": study.localisation(model) if model in study.convolutional else None,
+        "spread_over_runs": study.spread(model),
     }

@@ -38,6 +38,13 @@ def _helpers(study: Study) -> dict[str, object]:
     def by_auc(models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -study.metrics(model)["auc"])
 
+    def by_mean_auc(models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -study.spread(model)["auc"]["mean"])
+
+    def by_range(models: list[str]) -> list[str]:
+        """Models by how far the AUCs of their runs lie apart, the widest first."""
+        return sorted(models, key=lambda model: study.spread(model)["auc"]["low"] - study.spread(model)["auc"]["high"])
+
     def disagreements(model: str) -> list:
         """The coordinates at which loss and AUC would choose differently."""
         return [phase for phase in study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
@@ -68,5 +75,5 @@ def _helpers(study: Study) -> dict[str, object]:
     return {"loss_at": loss_at, "missed": missed, "found": [model for model in study.tuned if model not in missed],
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
-            "by_auc": by_auc, "disagreements": disagreements, "separated": separated, "below_half": below_half,
-            "fewest_missed": fewest_missed}
+            "by_auc": by_auc, "by_mean_auc": by_mean_auc, "by_range": by_range, "disagreements": disagreements,
+            "separated": separated, "below_half": below_half, "fewest_missed": fewest_missed}

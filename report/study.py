@@ -37,12 +37,17 @@ def find_study(wanted: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Trial:
-    """One tuning trial: its hyperparameters by name, and per epoch AUC and loss of the validation patients."""
+    """One tuning trial: its hyperparameters by name, and per epoch AUC and loss of the validation patients.
+
+    Where trials were repeated, AUC and loss are the means of the runs, and `ranges` holds the lowest and highest of each,
+    float64 (2, epoch), by `auc` and `loss`.
+    """
 
     values: dict[str, float]
     epochs: np.ndarray
     auc: np.ndarray
     loss: np.ndarray
+    ranges: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,16 @@ class Study:
         return read_npz(self.layout.examples, "explain")
 
     @property
+    def runs(self) -> int:
+        """How often every training was run."""
+        return self.settings.get("seeds", 1)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether trainings were run more than once, so that the study knows how far runs lie apart."""
+        return self.runs > 1
+
+    @property
     def best_dnn(self) -> str:
         return self.comparison["best_dnn"]
 
@@ -164,6 +179,28 @@ class Study:
         """Columns of the final training by name, each float64 (epoch,)."""
         return _columns(read_csv(self.layout.model(model, "history.csv"), "train"))
 
+    def history_ranges(self, model: str) -> dict[str, np.ndarray]:
+        """Lowest and highest `val_auc` and `val_loss` of the runs by epoch, each float64 (2, epoch); empty for a single run."""
+        if not self.repeated:
+            return {}
+        columns = _columns(read_csv(self.layout.model(model, "spread.csv"), "train"))
+        return {name: _range(columns, name) for name in ("val_auc", "val_loss")}
+
+    def spread(self, model: str) -> dict | None:
+        """Numbers of `metrics`, `thresholds` and `confusion` as mean, low and high of the runs; None for a single run."""
+        return read_json(self.layout.evaluation(model, "spread.json"), "evaluate") if self.repeated else None
+
+    def roc_range(self, model: str) -> dict[str, np.ndarray] | None:
+        """`fpr`, and `tpr_mean`, `tpr_low` and `tpr_high` of the runs' test ROC curves, each float64 (point,); None for a single run."""
+        return _columns(read_csv(self.layout.evaluation(model, "roc_spread.csv"), "evaluate")) if self.repeated else None
+
+    def validation_loss(self, model: str) -> float | None:
+        """What the better DNN and the better CNN were chosen by: that of the one run, or the mean of the runs."""
+        if not self.repeated:
+            return self.metrics(model)["validation_loss"]
+        found = self.spread(model)["validation_loss"]
+        return found and found["mean"]
+
     def metrics(self, model: str) -> dict:
         return read_json(self.layout.evaluation(model, "metrics.json"), "evaluate")
 
@@ -216,6 +253,10 @@ class Study:
     def localisation(self, model: str) -> dict | None:
         return read_json(self.layout.explanation(model, "cases.json"), "explain")["localisation"]
 
+    def localisation_spread(self, model: str) -> dict | None:
+        """The same as mean, low and high of the runs; None for a single run or where lesions are not known."""
+        return read_json(self.layout.explanation(model, "cases.json"), "explain").get("localisation_spread")
+
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS
@@ -239,6 +280,11 @@ def _columns(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
 
 
 def _trial(rows: list[dict[str, str]]) -> Trial:
-    columns = _columns([{k: row[k] for k in ("lr", "wd", "mp", "epoch", "val_auc", "val_loss")} for row in rows])
+    columns = _columns([{k: v for k, v in row.items() if k != "phase"} for row in rows])
     values = {name: float(columns[name][0]) for name in ("lr", "wd", "mp")}
-    return Trial(values, columns["epoch"], columns["val_auc"], columns["val_loss"])
+    ranges = {name: _range(columns, f"val_{name}") for name in ("auc", "loss")} if "val_auc_low" in columns else {}
+    return Trial(values, columns["epoch"], columns["val_auc"], columns["val_loss"], ranges)
+
+
+def _range(columns: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.stack([columns[f"{name}_low"], columns[f"{name}_high"]])

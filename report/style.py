@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -24,6 +25,7 @@ MODEL_LINES = {
     "ResNet18_nowig": (0, (4, 1, 1, 1)), "ResNet18": "-", "ResNet18og": "-",
 }
 LESION_COLOUR = "#00A5CF"
+RANGE_ALPHA = 0.18
 SEQUENTIAL = "cividis"  # for values of a hyperparameter and for heat maps; safe for colour-blind readers
 
 
@@ -59,6 +61,12 @@ def _digits(limits: tuple[float, float]) -> int:
     """Digits behind the comma for about five ticks between the limits."""
     step = abs(limits[1] - limits[0]) / 5
     return max(1, math.ceil(-math.log10(step))) if step > 0 else 2
+
+
+def draw_range(axes: Axes, places: np.ndarray, ends: np.ndarray | None, colour) -> None:
+    """A band between the lowest and the highest of several runs, (2, place); nothing where there was only one."""
+    if ends is not None:
+        axes.fill_between(places, *ends, color=colour, alpha=RANGE_ALPHA, linewidth=0, zorder=1)
 
 
 def bare(axes: Axes) -> None:

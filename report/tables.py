@@ -35,16 +35,33 @@ def _thresholds(study: Study, words: Words) -> Rows:
     rows = [[words("criterion"), *study.compared]]
     for criterion in ("f1", "gmean"):
         for chosen_on, name in (("validation", "on_validation"), ("test", "optimistic")):
-            values = [study.thresholds(model)[criterion, chosen_on]["threshold"] for model in study.compared]
-            rows.append([f"{words(criterion)} ({words(name)})", *[words.decimal(value) for value in values]])
+            rows.append([words(criterion) + _below(words(name)), *[_threshold(study, words, model, criterion, chosen_on)
+                                                                  for model in study.compared]])
     return rows
+
+
+def _threshold(study: Study, words: Words, model: str, criterion: str, chosen_on: str) -> str:
+    found = study.spread(model)
+    return (words.decimal(study.thresholds(model)[criterion, chosen_on]["threshold"])
+            + _of_runs(found and found["thresholds"][criterion][chosen_on]["threshold"], words))
+
+
+def _of_runs(found: dict | None, words: Words, digits: int = 3) -> str:
+    """The range of the runs; nothing where there was only one."""
+    return _below(words.span(found, digits)) if found else ""
+
+
+def _below(text: str) -> str:
+    """Text in parentheses, which a page puts into a line of its own below what it follows."""
+    return f" [({text})]{{.below}}"
 
 
 def _auc(study: Study, words: Words) -> Rows:
     rows = [[words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]]
     for model in study.models:
-        metrics, description = study.metrics(model), study.model(model)
-        rows.append([model, words.decimal(metrics["auc"]), _interval(metrics, words), words.decimal(metrics["brier"]),
+        metrics, description, found = study.metrics(model), study.model(model), study.spread(model) or {}
+        rows.append([model, words.decimal(metrics["auc"]) + _of_runs(found.get("auc"), words), _interval(metrics, words),
+                     words.decimal(metrics["brier"]) + _of_runs(found.get("brier"), words),
                      words.whole(description["parameters"]), str(description["best_epoch"])])
     for name, values in sorted(study.comparison["baselines"].items(), reverse=True):
         rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), "–", "–", "–"])
@@ -58,10 +75,16 @@ def _interval(values: dict, words: Words) -> str:
 def _localisation(study: Study, words: Words) -> Rows:
     rows = [[words("model"), words("saliency"), words("gradcam"), words("chance")]]
     for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
-        found = study.localisation(model)
-        shares = [found["saliency"]["mass"], found["gradcam"]["mass"], found["chance"]] if found else [None] * 3
-        rows.append([model, *[words.percent(share, 1) for share in shares]])
+        found, runs = study.localisation(model), study.localisation_spread(model)
+        shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_of_runs(runs and runs[name]["mass"], words)
+                  for name in ("saliency", "gradcam")]
+        rows.append([model, *shares, words.percent(found["chance"] if found else None, 1)])
     return rows
+
+
+def _share_of_runs(found: dict | None, words: Words) -> str:
+    """As `_of_runs`, in percent."""
+    return _of_runs(found and {name: 100 * value for name, value in found.items()}, words, 1)
 
 
 def _times(study: Study, words: Words) -> Rows:
@@ -82,6 +105,11 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
 
 def to_markdown(rows: Rows) -> Text:
     """A pipe table: first row the header, first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0]))]
+    widths = [max(len(_shown(row[column])) for row in rows) + 2 for column in range(len(rows[0]))]
     table = environment(escape=False).get_template("tables/pipe.md.j2").render(header=rows[0], rows=rows[1:], widths=widths)
     return Text(table + "\n")
+
+
+def _shown(cell: str) -> str:
+    """The longest line of a cell."""
+    return max(cell.replace("]{.below}", "").split(" ["), key=len)

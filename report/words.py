@@ -54,6 +54,11 @@ class Words:
     def decimal(self, value: float | None, digits: int = 3) -> str:
         return numbers.decimal(value, digits, self.language)
 
+    def span(self, found: dict[str, float], digits: int = 3) -> str:
+        """The range of several runs, `low` to `high`; one number where they all agree."""
+        ends = [self.decimal(found[end], digits) for end in ("low", "high")]
+        return "–".join(dict.fromkeys(ends))
+
     def whole(self, value: int) -> str:
         return numbers.whole(value, self.language)
 

@@ -127,8 +127,8 @@ def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path)
             assert FIGURES[identifier](study, Words("en")).axes
 
 
-def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid(tiny, tmp_path):
-    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid."""
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(tiny, tmp_path):
+    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid, twice."""
     slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
     with (tiny / "study" / "data" / "patients.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -140,7 +140,7 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
     done = run_command("all", *COMMAND, "--out", tmp_path / "study", "--site", tmp_path / "site", "--renderer", "embedded",
                        "--set", "source=slices", f"source_path={tmp_path}", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
                        "epochs_small=1", "epochs_resnet=1", f"weights={tiny / 'study' / 'pretraining' / 'weights.safetensors'}",
-                       "--search", "grid")
+                       "--search", "grid", "--seeds", 2)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "report" / "en" / "index.html").read_text(encoding="utf-8")
     assert "Synthetic data." not in page
@@ -153,3 +153,32 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
     assert "tried every combination, 7 trials in all" in page
     with (tmp_path / "site" / "report" / "data" / "fig-grid-loss.csv").open(newline="", encoding="utf-8") as file:
         assert sum(row["chosen"] == "True" for row in csv.DictReader(file)) == len(TUNED_MODELS)
+    assert "was run 2 times on the same patients" in page and "Over the 2 runs the AUC of" in page
+    _check_repeats(tmp_path / "study")
+
+
+def _check_repeats(root):
+    """Both runs are there, the first is that of a study with one seed, and the spread is theirs."""
+    from pipeline.device import choose_backend
+    from pipeline.settings import load_settings
+    from pipeline.training.loop import Hyperparameters
+    from pipeline.training.trial import TrainJob, run_training
+
+    settings = load_settings("tiny")
+    with (root / "tuning" / "DNN1-runs.csv").open() as file:
+        runs = list(csv.DictReader(file))
+    assert [(row["run"], row["seed"]) for row in runs] == [("0", "2023"), ("1", "2024")]
+    for row in runs:
+        job = TrainJob(root, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, settings.batch_size, settings.monitor_slices, int(row["seed"]),
+                       choose_backend("cpu", True), 1, keep_weights=False)
+        assert run_training(job).history[0]["val_loss"] == float(row["val_loss"])
+    with (root / "tuning" / "DNN1.csv").open() as file:
+        (trial,) = csv.DictReader(file)
+    assert float(trial["val_loss_low"]) < float(trial["val_loss"]) < float(trial["val_loss_high"])
+    for model in MODELS:
+        folder = root / "evaluation" / model
+        aucs = [json.loads((path / "metrics.json").read_text())["auc"] for path in (folder, folder / "runs" / "1")]
+        found = json.loads((folder / "spread.json").read_text())
+        assert found["runs"] == 2 and found["auc"] == {"mean": np.mean(aucs), "low": min(aucs), "high": max(aucs)}
+    first, second = (root / "models" / "CNN1" / name for name in ("weights.safetensors", "runs/1/weights.safetensors"))
+    assert first.read_bytes() != second.read_bytes()

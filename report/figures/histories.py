@@ -5,14 +5,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Study
-from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, localise
+from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, draw_range, localise
 from report.words import Words
 
 
 def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], quantity: str) -> Axes:
-    """One line per model, a dot at the epoch whose weights are kept. quantity: `val_auc` or `val_loss`."""
+    """One line per model, a dot at the epoch whose weights are kept; of repeated runs the first within their range.
+
+    quantity: `val_auc` or `val_loss`.
+    """
     for model in models:
         history, best = study.history(model), study.model(model)["best_epoch"]
+        draw_range(axes, history["epoch"], study.history_ranges(model).get(quantity), MODEL_COLOURS[model])
         axes.plot(history["epoch"], history[quantity], color=MODEL_COLOURS[model], linestyle=MODEL_LINES[model], label=model)
         axes.plot([best], [history[quantity][best - 1]], "o", color=MODEL_COLOURS[model], markersize=5)
     axes.set_xlabel(words("epoch"))

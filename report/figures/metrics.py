@@ -13,14 +13,20 @@ SHOWN = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balan
 
 
 def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
-    """Groups of bars, one bar per model; a metric that could not be computed leaves its place empty."""
+    """Groups of bars, one bar per model, with a whisker over the range of its runs where there are several.
+
+    A metric that could not be computed leaves its place empty.
+    """
     models = study.compared
     places = np.arange(len(SHOWN))
     width = 0.8 / len(models)
     for index, model in enumerate(models):
         values = study.metrics(model)["at"][criterion]
         heights = [np.nan if values[name] is None else values[name] for name in SHOWN]
-        axes.bar(places + (index - (len(models) - 1) / 2) * width, heights, width, color=MODEL_COLOURS[model], label=model)
+        middles = places + (index - (len(models) - 1) / 2) * width
+        axes.bar(middles, heights, width, color=MODEL_COLOURS[model], label=model)
+        if study.repeated:
+            _draw_whiskers(axes, middles, [study.spread(model)["at"][criterion][name] for name in SHOWN])
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.0)
     axes.set_xlim(-0.5, len(SHOWN) - 0.5)
     axes.set_ylabel(words("value"))
@@ -29,6 +35,12 @@ def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
     axes.grid(axis="x", visible=False)
     axes.set_title(words("best_by", criterion=words(criterion)), loc="left", fontweight="bold")
     return axes
+
+
+def _draw_whiskers(axes: Axes, places: np.ndarray, found: list[dict | None]) -> None:
+    """A thin line from the lowest to the highest of the runs."""
+    known = [(place, ends["low"], ends["high"]) for place, ends in zip(places, found, strict=True) if ends]
+    axes.vlines(*(np.array(known).T if known else ([], [], [])), color="black", linewidth=0.8)
 
 
 def draw_metrics(study: Study, words: Words) -> Figure:

@@ -1,27 +1,39 @@
 """ROC curves of the compared models with their thresholds."""
 
+import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from report.study import Study
-from report.style import MODEL_COLOURS, MODEL_LINES, localise
+from report.style import MODEL_COLOURS, MODEL_LINES, draw_range, localise
 from report.words import Words
 
 
 def draw_roc_curve(axes: Axes, study: Study, words: Words, model: str) -> Axes:
-    """The test ROC curve of a model; a cross where the F1 threshold lies, a circle for G-mean."""
+    """The test ROC curve of a model; a cross where the F1 threshold lies, a circle for G-mean.
+
+    Where there are several runs it is that of the first, within the range of all.
+    """
     curve, auc = study.roc(model), study.metrics(model)["auc"]
-    colour = MODEL_COLOURS[model]
+    colour, ends = MODEL_COLOURS[model], study.roc_range(model)
+    if ends:
+        draw_range(axes, ends["fpr"], np.stack([ends["tpr_low"], ends["tpr_high"]]), colour)
     axes.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=MODEL_LINES[model],
-              label=f"{model} ({words('auc')} {words.decimal(auc)})", drawstyle="steps-post")
+              label=f"{model} ({words('auc')} {words.decimal(auc)}{_runs(study, words, model)})", drawstyle="steps-post")
     thresholds = study.thresholds(model)
     for criterion, style in (("f1", {"marker": "x", "markersize": 8, "markeredgewidth": 2}),
                              ("gmean", {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5})):
         point = thresholds[criterion, "validation"]
         axes.plot([point["test_fpr"]], [point["test_tpr"]], color=colour, linestyle="none", zorder=4, **style)
     return axes
+
+
+def _runs(study: Study, words: Words, model: str) -> str:
+    """The range of a model's AUC over its runs, for the legend."""
+    found = study.spread(model)
+    return f"; {words.span(found['auc'])}" if found else ""
 
 
 def draw_roc(study: Study, words: Words) -> Figure:

@@ -5,15 +5,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Phase, Study
-from report.style import WIDTH, localise, shades
+from report.style import WIDTH, draw_range, localise, shades
 from report.words import Words
 
 
 def draw_curves(axes: Axes, phase: Phase, quantity: str, words: Words) -> Axes:
-    """One line per tried value; the chosen one is thick. quantity: `auc` or `loss`."""
+    """One line per tried value, the chosen one thick; of repeated trials the mean within their range. quantity: `auc` or `loss`."""
     for value, trial, colour in zip(phase.values, phase.trials, shades(len(phase.values)), strict=True):
         chosen = value == phase.chosen
         label = words.scientific(value) + (f" ({words('chosen')})" if chosen else "")
+        draw_range(axes, trial.epochs, trial.ranges.get(quantity), colour)
         axes.plot(trial.epochs, getattr(trial, quantity), color=colour, label=label, marker="o",
                   linewidth=2.4 if chosen else 1.2, markersize=4 if chosen else 2.5, zorder=3 if chosen else 2)
     if quantity == "auc":

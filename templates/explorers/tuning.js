@@ -16,9 +16,14 @@ start("explore-tuning", (stage) => {
   let lines = [];
 
   const range = (values) => [Math.min(...values), Math.max(...values)];
+  const ends = (one, quantity) => one[`${quantity}_range`] ?? []; // lowest and highest of repeated runs
+  const withRange = (one, quantity, at) => {
+    const [low, high] = ends(one, quantity).map((values) => decimal(values[at]));
+    return decimal(one[quantity][at]) + (low ? ` (${low}–${high})` : "");
+  };
   const plot = (quantity) => {
     const { trials } = phase();
-    const known = trials.flatMap((one) => one[quantity]).filter((value) => value !== null);
+    const known = trials.flatMap((one) => [one[quantity], ...ends(one, quantity)].flat()).filter((value) => value !== null);
     let [low, high] = known.length ? range(known) : [0, 1];
     if (quantity === "auc") [low, high] = [Math.min(low, 0.4), 1];
     const margin = (high - low || 1) * 0.05;
@@ -34,6 +39,9 @@ start("explore-tuning", (stage) => {
       const points = one[quantity].map((value, at) => (value === null ? null : [across(one.epochs[at]), up(value)]));
       const group = draw("g", { class: "trial" });
       group.style.setProperty("--series", one.colour);
+      const [low, high] = ends(one, quantity).map((values) => values.map((value, at) => [one.epochs[at], value]));
+      const rim = low ? [...low, ...high.reverse()].filter(([, value]) => value !== null) : [];
+      group.append(draw("polygon", { points: rim.map(([epoch, value]) => [across(epoch), up(value)].join()).join(" ") }));
       group.append(draw("polyline", { points: points.filter(Boolean).map((point) => point.join()).join(" ") }));
       for (const point of points) if (point) group.append(draw("circle", { cx: point[0], cy: point[1], r: 2.5 }));
       picture.append(group);
@@ -90,7 +98,7 @@ start("explore-tuning", (stage) => {
     });
     const at = epoch ?? one.epochs.length - 1;
     facts.textContent = fill(words.trial_facts, { lr: one.lr, wd: one.wd, mp: one.mp, epoch: one.epochs[at],
-      auc: decimal(one.auc[at]), loss: decimal(one.loss[at]) });
+      auc: withRange(one, "auc", at), loss: withRange(one, "loss", at) });
     link.write("explore-tuning", { search: model, over: coordinate, trial: trial + 1 });
   }
 
