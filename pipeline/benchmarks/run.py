@@ -5,6 +5,7 @@ validation slices. Medians over repetitions after a warm-up; the epochs are cut 
 needs what this machine lacks is left out and said to be left out.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipeline.benchmarks.timing import REPETITIONS, median_seconds
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
-from pipeline.layout import TUNED_MODELS, Layout
+from pipeline.layout import CNN_MODELS, DNN_MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model
@@ -30,14 +31,16 @@ from pipeline.settings import Settings
 from pipeline.study import Study, processes_for, run_stages
 from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
+from pipeline.training.stacked import run_stack, stack_job
 from pipeline.training.trial import build_untrained_model, run_training
 from pipeline.training.tune import plan_jobs
 
 EPOCHS = 2
 VALUES = Hyperparameters(1e-4, 0.0, 1.0)
 PAIRS = ("DNN1", "CNN1", "ResNet18")
+SMALL = DNN_MODELS + CNN_MODELS
 LARGE, LARGE_IMAGES = 512, 32
-STUDY_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 4.0, 3.0, 0.9
+STUDY_GOAL, TOGETHER_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 4.0, 5.0, 3.0, 0.9
 
 
 def run_bench(settings: Settings, layout: Layout, device: str) -> int:
@@ -49,6 +52,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         machine = measure_machine(study.backend)
         rows = [_models(study, "one trial of every tuned model", list(TUNED_MODELS), STUDY_GOAL)]
         rows += [_models(study, f"two trials of {model}", [model, model], None) for model in PAIRS]
+        rows += [_together(study, model) for model in SMALL] if device == "cuda" else []
         rows += _large_images(study, machine)
         rows += _growth(study)
         parts = _parts(study)
@@ -88,6 +92,25 @@ def _models(study: Study, name: str, models: list[str], goal: float | None) -> d
     outside = [model for model in dict.fromkeys(models) if not _within(ours_last[model], plain_last[model])]
     same = "final loss and AUC within the plain loop's spread" if not outside else f"outside the plain loop's spread: {', '.join(outside)}"
     return _row(name, seconds, other, goal, f"{EPOCHS} epochs each, plain loop fp32 NCHW with DataLoader; {same}")
+
+
+def _together(study: Study, model: str) -> dict:
+    """Trials of a small network stacked, as a GPU's search runs them, against the same trials one after another."""
+    grid = study.settings.grid[model]
+    wanted = [(model, Hyperparameters(lr, wd, 1.0)) for lr, wd in product(grid.lr, grid.wd)]
+    jobs = [job for job in plan_jobs(wanted, EPOCHS, study.settings, study.layout, study.backend, False) if job.seed == study.settings.seed]
+    together, alone = [], []
+
+    def ours() -> None:
+        together[:] = run_stack(stack_job(jobs))
+
+    def other() -> None:
+        alone[:] = [run_training(job).history for job in jobs]
+
+    seconds, slow = median_seconds(ours, study.backend.device), median_seconds(other, study.backend.device)
+    apart = max(abs(a[-1]["val_loss"] - b[-1]["val_loss"]) for a, b in zip(together, alone, strict=True))
+    return _row(f"{len(jobs)} trials of {model} together", seconds, slow, TOGETHER_GOAL,
+                f"against trial after trial, {EPOCHS} epochs; final validation losses differ by at most {apart:.1e}")
 
 
 def _within(ours: dict, plain: list[dict]) -> bool:

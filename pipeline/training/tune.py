@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.settings import SEARCHED, Settings
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
 from pipeline.training.search import Search
+from pipeline.training.stacked import run_stack, stack_job, stack_trials
 from pipeline.training.trial import TrainJob, run_training
 
 TRIAL_COLUMNS = ("trial", "phase", "lr", "wd", "mp", "epoch", *WATCHED)
@@ -82,10 +84,20 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
     with progress.bar(title, len(jobs)) as bar:
         bar.advance(len(jobs) - len(open_jobs))
         todo = [_saving_state(jobs[index], paths[index]) if save_states else jobs[index] for index in open_jobs]
-        for done, result in engine.run(run_training, todo, [job.threads for job in todo]):
-            write_json(paths[open_jobs[done]], [storable(row) for row in result.history])
+        for done, history in _histories(todo, engine):
+            write_json(paths[open_jobs[done]], [storable(row) for row in history])
             bar.advance()
     return [[loaded(row) for row in read_json(path, "tune")] for path in paths]
+
+
+def _histories(jobs: list[TrainJob], engine: Engine) -> Iterator[tuple[int, list[dict]]]:
+    """Yield (index of the job, its history) in the order of completion; trials that gain from it train together."""
+    groups = stack_trials(jobs)
+    stacks, alone = [group for group in groups if len(group) > 1], [group[0] for group in groups if len(group) == 1]
+    for done, histories in engine.run(run_stack, [stack_job([jobs[index] for index in group]) for group in stacks]):
+        yield from zip(stacks[done], histories, strict=True)
+    for done, result in engine.run(run_training, [jobs[index] for index in alone], [jobs[index].threads for index in alone]):
+        yield alone[done], result.history
 
 
 def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters, epochs: int, seed: int) -> Path:

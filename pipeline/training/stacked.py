@@ -1,0 +1,188 @@
+"""Trials of one small network trained together: their weights stacked, so that every operation works for all of them at once.
+
+On a GPU a step of a small network takes as long as launching its kernels; a stack of trials launches them once. All trials
+of a network start from the same weights and see the same batches, so only weights, learning rate and weight decay differ.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from pipeline.data.dataset import load_dataset
+from pipeline.device import Backend
+from pipeline.errors import OutOfDeviceMemory
+from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.layout import CNN_MODELS, DNN_MODELS, Layout
+from pipeline.models.placing import place
+from pipeline.training.loop import Hyperparameters, TrainingData, auc, batches, gather_training_data
+from pipeline.training.predict import GPU_BATCH, as_input
+from pipeline.training.trial import TrainJob, build_untrained_model, model_seed
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults, which the other trainings use
+
+
+@dataclass(frozen=True)
+class StackJob:
+    """Train `model` with each of `chosen` at once, for `epochs` on the dataset under `root`; else as a TrainJob."""
+
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
+    root: Path
+    model: str
+    chosen: tuple[Hyperparameters, ...]
+    epochs: int
+    batch_size: int
+    monitor_slices: int
+    seed: int
+    backend: Backend
+    threads: int
+
+
+def worth_stacking(job: TrainJob) -> bool:
+    """Whether a trial gains from company: a small network on a GPU. A CPU is busy with one trial per core as it is."""
+    return job.backend.device == "cuda" and job.backend.channels_last and job.model in DNN_MODELS + CNN_MODELS
+
+
+def stack_trials(jobs: Sequence[TrainJob]) -> list[list[int]]:
+    """Which of the jobs, by index, train together: those of one network that start alike and see the same batches."""
+    groups: dict[tuple, list[int]] = {}
+    for index, job in enumerate(jobs):
+        key = (job.model, job.seed) if worth_stacking(job) else (index,)
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def stack_job(jobs: Sequence[TrainJob]) -> StackJob:
+    """One job out of several that `stack_trials` puts together."""
+    shared = {field.name: getattr(jobs[0], field.name) for field in fields(StackJob) if field.name != "chosen"}
+    return StackJob(chosen=tuple(job.chosen for job in jobs), **shared)
+
+
+class Stack:
+    """Copies of one network side by side: forward passes for all of them, weights as tensors (trial, ...)."""
+
+    def __init__(self, model: nn.Module, trials: int, backend: Backend):
+        self.trials, self.backend = trials, backend
+        self.parameters, self.buffers = stack_module_state([model] * trials)
+        self._network = deepcopy(model).to("meta")
+
+    def logits(self, images: torch.Tensor, training: bool) -> torch.Tensor:
+        """The logits (trial, n, 1) of images (n, 1, y, x), the same for every trial."""
+        self._network.train(training)
+
+        def one(parameters: dict, buffers: dict) -> torch.Tensor:
+            return functional_call(self._network, (parameters, buffers), (images,))
+
+        with self.backend.autocast():
+            return vmap(one)(self.parameters, self.buffers)
+
+
+class StackedAdam:
+    """Adam (Kingma and Ba 2015) with a learning rate and a weight decay per trial.
+
+    parameters: leaves (trial, ...); wd: float32 (trial,), added to the gradient as torch's Adam does.
+    """
+
+    def __init__(self, parameters: Sequence[torch.Tensor], wd: torch.Tensor):
+        self.parameters, self.count = list(parameters), 0
+        self.wd = [_along(wd, parameter) for parameter in self.parameters]
+        self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
+
+    @torch.no_grad()
+    def step(self, lr: torch.Tensor) -> None:
+        """One update from the gradients, which are then cleared; lr: float32 (trial,)."""
+        self.count += 1
+        gradients = [parameter.grad for parameter in self.parameters]
+        torch._foreach_add_(gradients, torch._foreach_mul(self.parameters, self.wd))
+        torch._foreach_lerp_(self.means, gradients, 1 - BETAS[0])
+        torch._foreach_mul_(self.squares, BETAS[1])
+        torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - BETAS[1])
+        divisors = torch._foreach_sqrt(self.squares)
+        torch._foreach_div_(divisors, (1 - BETAS[1] ** self.count) ** 0.5)
+        torch._foreach_add_(divisors, EPSILON)
+        rates = [_along(lr / (1 - BETAS[0] ** self.count), parameter) for parameter in self.parameters]
+        torch._foreach_sub_(self.parameters, torch._foreach_div(torch._foreach_mul(self.means, rates), divisors))
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+def _along(values: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """Values (trial,) in a shape that meets a parameter (trial, ...)."""
+    return values.view(-1, *[1] * (parameter.dim() - 1))
+
+
+def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
+    """Build, train and watch a stack of networks; one history per trial, columns as `fit_network` gives them.
+
+    Raises OutOfDeviceMemory where not even one trial fits.
+    """
+    torch.set_num_threads(job.threads)
+    layout = Layout(job.root)
+    dataset = load_dataset(layout)
+    data = gather_training_data(dataset, job.monitor_slices)
+    seed = model_seed(job.model, job.seed)
+    histories: list[list[dict[str, float]]] = []
+    at_once = len(job.chosen)
+    while len(histories) < len(job.chosen):
+        torch.manual_seed(seed)
+        model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
+        chosen = job.chosen[len(histories) : len(histories) + at_once]
+        try:
+            histories += fit_stack(model, data, chosen, job.epochs, job.batch_size, seed, job.backend)
+        except torch.OutOfMemoryError:  # fewer trials at a time give the same histories
+            if at_once == 1:
+                raise OutOfDeviceMemory(job.backend.device, job.batch_size) from None
+            at_once = (at_once + 1) // 2
+            print(f"notice: {job.backend.device} is out of memory; training {at_once} trials of {job.model} at a time", file=sys.stderr)
+    return histories
+
+
+def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparameters], epochs: int, batch_size: int, seed: int,
+              backend: Backend) -> list[list[dict[str, float]]]:
+    """Train a copy of `model` with each of `chosen`; what `fit_network` gives for each, up to rounding."""
+    stack = Stack(place(model, backend), len(chosen), backend)
+    lr, wd, mp = (torch.tensor([getattr(values, name) for values in chosen], device=backend.device) for name in ("lr", "wd", "mp"))
+    optimizer = StackedAdam(stack.parameters.values(), wd)
+    shuffle = torch.Generator().manual_seed(seed)
+    histories: list[list[dict[str, float]]] = [[] for _ in chosen]
+    for epoch in range(1, epochs + 1):
+        rates = lr * mp ** (epoch - 1)
+        losses = _train_epoch(stack, data, optimizer, rates, batches(len(data.images), batch_size, shuffle))
+        for history, values, loss, slices in zip(histories, chosen, losses, _watch(stack, data.watched), strict=True):
+            probabilities = patient_mean(slices)
+            history.append({
+                "epoch": epoch, "lr": values.lr * values.mp ** (epoch - 1), "train_loss": loss,
+                "val_loss": log_loss(data.watched_labels, probabilities), "val_auc": auc(data.watched_labels, probabilities)})
+    return histories
+
+
+def _train_epoch(stack: Stack, data: TrainingData, optimizer: StackedAdam, rates: torch.Tensor,
+                 order: Iterable[torch.Tensor]) -> list[float]:
+    """One epoch of every trial; their mean training losses over slices."""
+    total, seen = torch.zeros(stack.trials, dtype=torch.float64, device=stack.backend.device), 0
+    for batch in order:
+        images, labels = as_input(data.images[batch], stack.backend), data.labels[batch].to(stack.backend.device)
+        logits = stack.logits(images, training=True).float()
+        losses = binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=(1, 2))
+        losses.sum().backward()  # no trial's loss depends on another's weights
+        optimizer.step(rates)
+        total += losses.detach().double() * len(batch)
+        seen += len(batch)
+    return (total / seen).tolist()
+
+
+@torch.inference_mode()
+def _watch(stack: Stack, slices: np.ndarray) -> np.ndarray:
+    """Probabilities of severe for slices (patient, slice, y, x): float64 (trial, patient, slice)."""
+    flat = torch.from_numpy(slices.reshape(-1, 1, *slices.shape[2:]))
+    outputs = [stack.logits(as_input(part, stack.backend), training=False).float().sigmoid() for part in flat.split(GPU_BATCH)]
+    return torch.cat(outputs, dim=1).cpu().double().numpy().reshape(stack.trials, *slices.shape[:2])
