@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from report.compact import compact
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -22,4 +24,4 @@ def to_drawing(figure: Figure) -> Drawing:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
-    return Drawing(buffer.getvalue())
+    return Drawing(compact(buffer.getvalue()))

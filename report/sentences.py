@@ -32,6 +32,20 @@ class Sentences:
         return Text(re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip())  # keeps no-break spaces
 
 
+def changes(command: str) -> str:
+    """The options of a pipeline command that change its profile's settings; empty where there are none.
+
+    >>> changes("python -m pipeline all --profile quick --seeds 3 --set patients=452 seed=7 --out artifacts/mine")
+    '--seeds 3 --set patients=452 seed=7'
+    """
+    kept, keep = [], False
+    for word in command.split():
+        if word.startswith("--"):
+            keep = word.split("=")[0] in ("--set", "--seeds", "--search")
+        kept += [word] if keep else []
+    return " ".join(kept)
+
+
 def _helpers(study: Study) -> dict[str, object]:
     """Selections that several sentences need; they order and filter stored values and compute no result."""
 
@@ -72,7 +86,7 @@ def _helpers(study: Study) -> dict[str, object]:
     missed = [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
     grids = [study.grid(model) for model in study.tuned]
 
-    return {"loss_at": loss_at, "missed": missed, "found": [model for model in study.tuned if model not in missed],
+    return {"changes": changes(study.provenance["command"]), "loss_at": loss_at, "missed": missed, "found": [model for model in study.tuned if model not in missed],
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
             "by_auc": by_auc, "by_mean_auc": by_mean_auc, "by_range": by_range, "disagreements": disagreements,

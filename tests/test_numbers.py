@@ -6,11 +6,14 @@ import tomllib
 import pytest
 
 import report.numbers as numbers
+import report.sentences as sentences
 from report.words import CATALOGUE, Words
 
 
-def test_examples_in_docstrings():
-    assert doctest.testmod(numbers).failed == 0
+@pytest.mark.parametrize("module", [numbers, sentences])
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0 and result.failed == 0
 
 
 @pytest.mark.parametrize(("value", "sl", "en"), [
