@@ -86,7 +86,8 @@ def _helpers(study: Study) -> dict[str, object]:
     missed = [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
     grids = [study.grid(model) for model in study.tuned]
 
-    return {"changes": changes(study.provenance["command"]), "loss_at": loss_at, "missed": missed, "found": [model for model in study.tuned if model not in missed],
+    return {"changes": changes(study.provenance["command"]), "loss_at": loss_at, "missed": missed,
+            "found": [model for model in study.tuned if model not in missed],
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
             "by_auc": by_auc, "by_mean_auc": by_mean_auc, "by_range": by_range, "disagreements": disagreements,
