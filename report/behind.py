@@ -33,14 +33,14 @@ def _coordinate(study: Study, coordinate: str, models: Iterable[str]) -> Rows:
 
 def _ends(ranges: dict[str, Iterable[float]]) -> dict[str, float]:
     """Columns for the lowest and highest of several runs; none where there was one."""
-    return {f"{name}_{end}": float(value) for name, ends in ranges.items() for end, value in zip(("low", "high"), ends, strict=True)}
+    return {f"{name}_runs_{end}": float(value) for name, ends in ranges.items() for end, value in zip(("low", "high"), ends, strict=True)}
 
 
 def _spread(found: dict | None, *names: str) -> dict[str, float | None]:
     """Columns for mean, low and high of the runs of these numbers; none where there was one run."""
     if not found:
         return {}
-    return {f"{name}_{part}": found[name] and found[name][part] for name in names for part in ("mean", "low", "high")}
+    return {f"{name}_runs_{part}": found[name] and found[name][part] for name in names for part in ("mean", "low", "high")}
 
 
 def _search(study: Study, model: str) -> Rows:

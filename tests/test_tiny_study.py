@@ -1,6 +1,7 @@
 """The whole tiny job as a user runs it: artifacts, equality, resuming, and only what is stale done again."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from PIL import Image
 
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
@@ -137,24 +139,44 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
         (tmp_path / row["id"]).mkdir()
         for index, plane in enumerate(stack):
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
-    done = run_command("all", *COMMAND, "--out", tmp_path / "study", "--site", tmp_path / "site", "--renderer", "embedded",
-                       "--set", "source=slices", f"source_path={tmp_path}", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
-                       "epochs_small=1", "epochs_resnet=1", f"weights={tiny / 'study' / 'pretraining' / 'weights.safetensors'}",
+    done = run_command("explain", *COMMAND, "--out", tmp_path / "study", "--set", "source=slices", f"source_path={tmp_path}",
+                       "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4", "epochs_small=1", "epochs_resnet=1", f"weights={tiny / 'study' / 'pretraining' / 'weights.safetensors'}",
                        "--search", "grid", "--seeds", 2)
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "site" / "report" / "en" / "index.html").read_text(encoding="utf-8")
-    assert "Synthetic data." not in page
-    assert "cannot be graded" in page  # no lesion masks in this source
     for model in TUNED_MODELS:
         search = json.loads((tmp_path / "study" / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
         best = min(search["trials"], key=lambda trial: trial["val_loss"])
         assert len(search["trials"]) == (2 if model == "CNN1" else 1) and search["search"] == "grid"
         assert search["chosen"] == {name: best[name] for name in ("lr", "wd", "mp")}
-    assert "tried every combination, 7 trials in all" in page
-    with (tmp_path / "site" / "report" / "data" / "fig-grid-loss.csv").open(newline="", encoding="utf-8") as file:
-        assert sum(row["chosen"] == "True" for row in csv.DictReader(file)) == len(TUNED_MODELS)
-    assert "was run 2 times on the same patients" in page and "Over the 2 runs the AUC of" in page
     _check_repeats(tmp_path / "study")
+    _check_report(tmp_path / "study")
+
+
+def _check_report(root):
+    """Every figure, table and data file of such a study can be made, and its sentences tell what kind of study it is."""
+    from report.behind import NESTED, ROWS, file_text
+    from report.figures.registry import FIGURES
+    from report.sentences import Sentences
+    from report.study import Study
+    from report.style import study_style
+    from report.tables import TABLES
+    from report.words import Words
+
+    study, words = Study(root).verify(), Words("en")
+    say = Sentences(study, words)
+    assert "Synthetic data" not in say.notice.markdown
+    assert "cannot be graded" in say.localisation.markdown  # no lesion masks in this source
+    assert "tried every combination, 7 trials in all" in say.grid.markdown
+    assert "was run 2 times on the same patients" in say.repeats.markdown and "Over the 2 runs the AUC of" in say.roc.markdown
+    assert "--search grid --seeds 2" in say.profile.markdown
+    with study_style():
+        for draw in FIGURES.values():
+            assert draw(study, words).axes
+            pyplot.close()
+    assert all(len(table(study, words)) > 1 for table in TABLES.values())
+    texts = {identifier: file_text(identifier, study) for identifier in (*ROWS, *NESTED)}
+    assert "auc,auc_low,auc_high,brier,parameters,best_epoch,auc_runs_mean,auc_runs_low,auc_runs_high" in texts["tbl-auc"]
+    assert sum(row["chosen"] == "True" for row in csv.DictReader(io.StringIO(texts["fig-grid-loss"]))) == len(TUNED_MODELS)
 
 
 def _check_repeats(root):
