@@ -139,9 +139,10 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
         (tmp_path / row["id"]).mkdir()
         for index, plane in enumerate(stack):
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
-    done = run_command("explain", *COMMAND, "--out", tmp_path / "study", "--set", "source=slices", f"source_path={tmp_path}",
-                       "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4", "epochs_small=1", "epochs_resnet=1", f"weights={tiny / 'study' / 'pretraining' / 'weights.safetensors'}",
-                       "--search", "grid", "--seeds", 2)
+    weights = tiny / "study" / "pretraining" / "weights.safetensors"
+    done = run_command("explain", *COMMAND, "--out", tmp_path / "study", "--search", "grid", "--seeds", 2, "--set", "source=slices",
+                       f"source_path={tmp_path}", f"weights={weights}", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
+                       "epochs_small=1", "epochs_resnet=1")
     assert done.returncode == 0, done.stderr
     for model in TUNED_MODELS:
         search = json.loads((tmp_path / "study" / "tuning" / f"{model}.json").read_text(encoding="utf-8"))

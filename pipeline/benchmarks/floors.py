@@ -9,7 +9,7 @@ from pipeline.benchmarks.timing import median_seconds
 from pipeline.device import Backend
 from pipeline.training.predict import as_input
 
-MATRIX = 2048
+MATRIX = {"cpu": 2048, "cuda": 8192}  # a GPU needs larger ones to reach its rate
 COPIED_BYTES = 256 * 2**20
 # A training step reads each weight twice and its gradient once, writes the gradient and the weight, and reads and writes
 # both moments of Adam: nine times four bytes.
@@ -39,12 +39,13 @@ class Work:
 def measure_machine(backend: Backend) -> Machine:
     """Measure both rates with torch's own matrix product and copy, all cores working."""
     kind = torch.bfloat16 if backend.bf16 else torch.float32
-    left, right = (torch.randn(MATRIX, MATRIX, device=backend.device, dtype=kind) for _ in range(2))
+    side = MATRIX[backend.device]
+    left, right = (torch.randn(side, side, device=backend.device, dtype=kind) for _ in range(2))
     product = median_seconds(lambda: left @ right, backend.device, 5)
     source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
     target = torch.empty_like(source)
     copy = median_seconds(lambda: target.copy_(source), backend.device, 5)
-    return Machine(2 * MATRIX**3 / product, 2 * COPIED_BYTES / copy)
+    return Machine(2 * side**3 / product, 2 * COPIED_BYTES / copy)
 
 
 def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:
