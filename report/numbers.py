@@ -47,10 +47,10 @@ def percent(value: float | None, digits: int, language: str) -> str:
 
 
 def scientific(value: float, language: str) -> str:
-    """A hyperparameter the way it is read: 0, 5 · 10⁻⁴, 10⁻³, 0,9.
+    """A hyperparameter the way it is read: 0, 5 · 10⁻⁴, 10⁻³, 0,9; never broken at the end of a line.
 
     >>> scientific(5e-4, "en")
-    '5 · 10⁻⁴'
+    '5\\xa0·\\xa010⁻⁴'
     """
     if value == 0 or 0.01 < value <= 1:
         text = f"{value:.4g}"
@@ -59,7 +59,7 @@ def scientific(value: float, language: str) -> str:
     power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     digits = mantissa.rstrip("0").rstrip(".")
     digits = digits.replace(".", ",") if language == "sl" else digits
-    return power if digits == "1" else f"{digits} · {power}"
+    return power if digits == "1" else f"{digits}\u00a0·\u00a0{power}"
 
 
 def date(moment: str, language: str) -> str:

@@ -25,7 +25,7 @@ def test_decimal(value, sl, en):
 
 
 @pytest.mark.parametrize(("value", "sl"), [
-    (0.0, "0"), (1.0, "1"), (0.95, "0,95"), (1e-3, "10⁻³"), (5e-4, "5 · 10⁻⁴"), (1e-2, "10⁻²"), (2.5e-5, "2,5 · 10⁻⁵"),
+    (0.0, "0"), (1.0, "1"), (0.95, "0,95"), (1e-3, "10⁻³"), (5e-4, "5\u00a0·\u00a010⁻⁴"), (1e-2, "10⁻²"), (2.5e-5, "2,5\u00a0·\u00a010⁻⁵"),
 ])
 def test_scientific(value, sl):
     assert numbers.scientific(value, "sl") == sl

@@ -1,0 +1,25 @@
+"""What settings leave to the machine, and what the short options stand for."""
+
+import pytest
+
+from pipeline.settings import FEW_SLICES, load_settings
+
+
+def test_the_quick_profile_watches_all_slices_where_bf16_makes_them_cheap():
+    settings = load_settings("quick")
+    assert settings.monitor_slices == 0
+    assert settings.watching(bf16=True).monitor_slices == settings.slices == 10
+    assert settings.watching(bf16=False).monitor_slices == FEW_SLICES
+    assert load_settings("quick", ["slices=1"]).watching(bf16=False).monitor_slices == 1
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_a_number_of_slices_that_is_set_stays(bf16):
+    assert load_settings("quick", ["monitor_slices=5"]).watching(bf16).monitor_slices == 5
+    assert load_settings("paper").watching(bf16).monitor_slices == 10
+
+
+@pytest.mark.parametrize("profile", ["tiny", "quick", "paper"])
+def test_a_study_runs_once_along_coordinates_unless_asked_otherwise(profile):
+    settings = load_settings(profile)
+    assert (settings.seeds, settings.search, settings.fast) == (1, "coordinate", True)
