@@ -131,8 +131,8 @@ def _run_train(study: Study, units: list[Unit]) -> None:
 
 
 def _run_evaluate(study: Study, units: list[Unit]) -> None:
-    from pipeline.evaluation.evaluate import SPLITS, ScoreJob, score_patients, write_evaluation
-    from pipeline.evaluation.runs import write_spread
+    from pipeline.evaluation.evaluate import SPLITS, ScoreJob, score_patients
+    from pipeline.evaluation.runs import write_runs
 
     settings, backend = study.settings, study.backend
     units = sorted(units, key=lambda unit: unit.subject not in RESNET_MODELS)  # the longest first
@@ -146,9 +146,8 @@ def _run_evaluate(study: Study, units: list[Unit]) -> None:
             model = jobs[index].model
             scored[model][jobs[index].run, jobs[index].split] = probabilities
             if len(scored[model]) == len(runs) * len(SPLITS):
-                files = [file for run in runs for file in write_evaluation(
-                    study.layout, model, run, {split: scored[model][run, split] for split in SPLITS}, settings.bootstrap, settings.seed)]
-                files += write_spread(study.layout, model, len(runs)) if len(runs) > 1 else []
+                by_run = [{split: scored[model][run, split] for split in SPLITS} for run in runs]  # whichever was done first
+                files = write_runs(study.layout, model, by_run, settings.bootstrap, settings.seed)
                 _record(study, by_model[model], files, time.monotonic() - last)
                 last = time.monotonic()
             bar.advance()

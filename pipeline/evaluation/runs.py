@@ -1,9 +1,10 @@
-"""How far the repeated runs of one model lie apart on the test set."""
+"""The evaluation of all runs of one model, and how far they lie apart on the test set."""
 
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.evaluation.evaluate import write_evaluation
 from pipeline.evaluation.thresholds import CRITERIA
 from pipeline.layout import Layout
 from pipeline.records import read_csv, read_json, write_csv, write_json
@@ -11,6 +12,15 @@ from pipeline.spread import roc_spread, spread_of
 
 METRICS = ("auc", "validation_auc", "validation_loss", "loss", "brier", "at")
 OF_THRESHOLD = ("threshold", "value_validation", "value_test")
+
+
+def write_runs(layout: Layout, model: str, by_run: list[dict[str, np.ndarray]], bootstrap: int, seed: int) -> list[Path]:
+    """Write the evaluation of every run and, where there are several, their spread; return all paths.
+
+    by_run: per run, by split, the slice probabilities (patient, slice) of `score_patients`.
+    """
+    files = [file for run, by_split in enumerate(by_run) for file in write_evaluation(layout, model, run, by_split, bootstrap, seed)]
+    return files + (write_spread(layout, model, len(by_run)) if len(by_run) > 1 else [])
 
 
 def write_spread(layout: Layout, model: str, runs: int) -> list[Path]:

@@ -1,0 +1,38 @@
+"""The study in results/, which everybody sees first: whole, small enough for a repository, light on a page."""
+
+import pytest
+
+from report.explorers import scripts
+from report.figures.registry import FIGURES
+from report.page import Page
+from report.study import Study
+from report.words import Words
+from tests.conftest import ROOT
+
+STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/manifest.json"))
+MEGABYTE = 1_000_000
+TEXT = 150_000  # bytes of a page's text, tables and links, and more than they take
+
+
+@pytest.fixture
+def shipped() -> Study:
+    return Study(STUDIES[0])
+
+
+def test_there_is_one_study_whole_and_under_25_megabytes(shipped):
+    assert len(STUDIES) == 1
+    shipped.verify()
+    assert sum(path.stat().st_size for path in shipped.root.rglob("*") if path.is_file()) < 25 * MEGABYTE
+
+
+def test_it_says_where_it_comes_from(shipped):
+    provenance = shipped.provenance
+    assert provenance["command"].startswith("python -m pipeline ") and provenance["device"] and provenance["date"]
+    assert len(provenance["commit"]) == 40  # of a clean working tree: a `+` would follow otherwise
+
+
+def test_its_page_with_all_figures_stays_below_3_megabytes(shipped):
+    """In Slovenian, whose words are the longer ones."""
+    page = Page(shipped, Words("sl"))
+    figures = sum(len(page.figure(identifier).svg.encode()) for identifier in FIGURES)
+    assert figures + len(scripts(shipped, page.words).markdown.encode()) + TEXT < 3 * MEGABYTE
