@@ -7,9 +7,7 @@ of a network start from the same weights and see the same batches, so only weigh
 import sys
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,19 +29,10 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults, which the other trainin
 
 
 @dataclass(frozen=True)
-class StackJob:
-    """Train `model` with each of `chosen` at once, for `epochs` on the dataset under `root`; else as a TrainJob."""
+class StackJob(TrainJob):
+    """A TrainJob for several trials at once: with each of `together`, of which `chosen` is the first."""
 
-    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
-    root: Path
-    model: str
-    chosen: tuple[Hyperparameters, ...]
-    epochs: int
-    batch_size: int
-    monitor_slices: int
-    seed: int
-    backend: Backend
-    threads: int
+    together: tuple[Hyperparameters, ...] = ()
 
 
 def worth_stacking(job: TrainJob) -> bool:
@@ -62,8 +51,7 @@ def stack_trials(jobs: Sequence[TrainJob]) -> list[list[int]]:
 
 def stack_job(jobs: Sequence[TrainJob]) -> StackJob:
     """One job out of several that `stack_trials` puts together."""
-    shared = {field.name: getattr(jobs[0], field.name) for field in fields(StackJob) if field.name != "chosen"}
-    return StackJob(chosen=tuple(job.chosen for job in jobs), **shared)
+    return StackJob(**vars(jobs[0]), together=tuple(job.chosen for job in jobs))
 
 
 class Stack:
@@ -131,11 +119,11 @@ def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
     data = gather_training_data(dataset, job.monitor_slices)
     seed = model_seed(job.model, job.seed)
     histories: list[list[dict[str, float]]] = []
-    at_once = len(job.chosen)
-    while len(histories) < len(job.chosen):
+    at_once = len(job.together)
+    while len(histories) < len(job.together):
         torch.manual_seed(seed)
         model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
-        chosen = job.chosen[len(histories) : len(histories) + at_once]
+        chosen = job.together[len(histories) : len(histories) + at_once]
         try:
             histories += fit_stack(model, data, chosen, job.epochs, job.batch_size, seed, job.backend)
         except torch.OutOfMemoryError:  # fewer trials at a time give the same histories
