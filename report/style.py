@@ -1,7 +1,6 @@
 """Colours and the context every figure is drawn in."""
 
 import contextlib
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ MODEL_LINES = {
 }
 LESION_COLOUR = "#00A5CF"
 RANGE_ALPHA = 0.18
+MOST_DIGITS = 6
 SEQUENTIAL = "cividis"  # for values of a hyperparameter and for heat maps; safe for colour-blind readers
 
 
@@ -47,20 +47,20 @@ def shades(count: int) -> list:
 def localise(axes: Axes, words: Words, whole_x: bool = False) -> None:
     """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs).
 
-    Labels have as many digits as the span of the axis needs to tell its ticks apart.
+    Labels have as many digits as the ticks of the axis need to be written exactly.
     """
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_ylim()))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_yticks()))))
     if whole_x:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_xlim()))))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_xticks()))))
 
 
-def _digits(limits: tuple[float, float]) -> int:
-    """Digits behind the comma for about five ticks between the limits."""
-    step = abs(limits[1] - limits[0]) / 5
-    return max(1, math.ceil(-math.log10(step))) if step > 0 else 2
+def _digits(ticks: np.ndarray) -> int:
+    """Digits behind the comma, at least one, with which every tick is written exactly; rounded ticks would stand askew."""
+    exact = [digits for digits in range(1, MOST_DIGITS) if np.allclose(ticks, np.round(ticks, digits), rtol=0, atol=10.0**-MOST_DIGITS)]
+    return exact[0] if exact else MOST_DIGITS
 
 
 def draw_range(axes: Axes, places: np.ndarray, ends: np.ndarray | None, colour) -> None:

@@ -75,6 +75,19 @@ def test_tick_labels_follow_the_language():
     assert any("," in label for label in labels) and not any("." in label for label in labels)
 
 
+@pytest.mark.parametrize(("limits", "labels"), [
+    ((0.4, 1.9), ["0,50", "0,75", "1,00", "1,25", "1,50", "1,75"]), ((0, 1), ["0,0", "0,2", "0,4", "0,6", "0,8", "1,0"]),
+    ((0.001, 0.0036), ["0,0010", "0,0015", "0,0020", "0,0025", "0,0030", "0,0035"]),
+])
+def test_tick_labels_say_where_the_ticks_are(limits, labels):
+    figure, axes = pyplot.subplots(figsize=(3, 2))
+    axes.set_ylim(*limits)
+    axes.set_yticks([float(label.replace(",", ".")) for label in labels])
+    localise(axes, SL)
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.get_yticklabels()] == labels
+
+
 def test_every_model_has_one_colour_of_its_own(study):
     assert set(MODEL_COLOURS) == set(study.models)
     assert len(set(MODEL_COLOURS.values())) == 7
