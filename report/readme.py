@@ -116,7 +116,15 @@ def header_line(measured: dict) -> str:
 def render_readme() -> str:
     """The text of README.md."""
     measured = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(MEASURED.glob("*.json"))}
-    return environment(escape=False).get_template("readme.md.j2").render(measured=measured, w=Words("en"), tree=file_tree()) + "\n"
+    return environment(escape=False).get_template("readme.md.j2").render(
+        measured=measured, shipped=_shipped(), w=Words("en"), tree=file_tree()) + "\n"
+
+
+def _shipped() -> dict:
+    """What README says of the study in results/."""
+    study = Study(next((ROOT / "results").glob("*/manifest.json")).parent)
+    return {"patients": study.dataset["patients"], "image_size": study.dataset["image_size"], "runs": study.runs,
+            "seconds": sum(study.provenance["seconds"].values()), "device": study.provenance["device"]}
 
 
 def render_performance() -> str:
