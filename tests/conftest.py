@@ -40,6 +40,17 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(11)
 
 
+@pytest.fixture
+def plain_arithmetic():
+    """What a job sets for its own process is set back for the tests after it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """No test leaves a figure open."""

@@ -31,14 +31,14 @@ def test_losses_and_steps_of_a_stack_are_those_of_networks_alone(model):
     """In float64, so that rounding, which Adam's first steps blow up, cannot hide a difference."""
     torch.manual_seed(3)
     network = build_model(model, 128).double()
-    images, labels = torch.rand(6, 1, 128, 128, dtype=torch.float64), torch.tensor([[0.0], [1.0]] * 3, dtype=torch.float64)
+    images, labels = torch.rand(4, 1, 128, 128, dtype=torch.float64), torch.tensor([[0.0], [1.0]] * 2, dtype=torch.float64)
     lr, wd = (torch.tensor([getattr(values, name) for values in CHOSEN], dtype=torch.float64) for name in ("lr", "wd"))
     stack = Stack(deepcopy(network), len(CHOSEN), CPU)
     together = StackedAdam(stack.parameters.values(), wd)
     alone = [deepcopy(network).train() for _ in CHOSEN]
     optimizers = [torch.optim.Adam(one.parameters(), values.lr, weight_decay=values.wd)
                   for one, values in zip(alone, CHOSEN, strict=True)]
-    for _ in range(3):
+    for _ in range(2):
         logits = stack.logits(images, training=True)
         losses = binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=(1, 2))
         losses.sum().backward()
@@ -83,7 +83,7 @@ def test_small_networks_with_the_same_seed_are_stacked_on_a_gpu_and_nowhere_else
     assert stack_job(jobs(GPU)[1:6:2]).together == CHOSEN and stack_job(jobs(GPU)[1:6:2]).seed == 2024
 
 
-def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsys):
+def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsys, plain_arithmetic):
     def fit(model, data, chosen, *rest):
         if len(chosen) > limit:
             raise torch.OutOfMemoryError
@@ -100,7 +100,7 @@ def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsy
         run_stack(job)
 
 
-def test_a_search_by_stacks_is_the_search_by_trials(tiny, tmp_path, monkeypatch):
+def test_a_search_by_stacks_is_the_search_by_trials(tiny, tmp_path, monkeypatch, plain_arithmetic):
     monkeypatch.setattr(stacked, "worth_stacking", lambda job: True)
     shutil.copytree(tiny / "study" / "data", tmp_path / "data")
     settings, layout = load_settings("tiny"), Layout(tmp_path)

@@ -129,7 +129,7 @@ def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path)
             assert FIGURES[identifier](study, Words("en")).axes
 
 
-def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(tiny, tmp_path):
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(tiny, tmp_path, plain_arithmetic):
     """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid, twice."""
     slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
     with (tiny / "study" / "data" / "patients.csv").open() as file:
@@ -141,7 +141,7 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
     weights = tiny / "study" / "pretraining" / "weights.safetensors"
     done = run_command("explain", *COMMAND, "--out", tmp_path / "study", "--search", "grid", "--seeds", 2, "--set", "source=slices",
-                       f"source_path={tmp_path}", f"weights={weights}", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
+                       f"source_path={tmp_path}", f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
                        "epochs_small=1", "epochs_resnet=1")
     assert done.returncode == 0, done.stderr
     for model in TUNED_MODELS:
@@ -192,7 +192,7 @@ def _check_repeats(root):
         runs = list(csv.DictReader(file))
     assert [(row["run"], row["seed"]) for row in runs] == [("0", "2023"), ("1", "2024")]
     for row in runs:
-        job = TrainJob(root, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, settings.batch_size, settings.monitor_slices, int(row["seed"]),
+        job = TrainJob(root, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, settings.batch_size, 1, int(row["seed"]),
                        choose_backend("cpu", True), 1, keep_weights=False)
         assert run_training(job).history[0]["val_loss"] == float(row["val_loss"])
     with (root / "tuning" / "DNN1.csv").open() as file:
