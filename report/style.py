@@ -1,13 +1,13 @@
 """Colours and the context every figure is drawn in."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 from report.words import Words
 
@@ -45,22 +45,31 @@ def shades(count: int) -> list:
 
 
 def localise(axes: Axes, words: Words, whole_x: bool = False) -> None:
-    """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs).
-
-    Labels have as many digits as the ticks of the axis need to be written exactly.
-    """
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_yticks()))))
+    """Write the tick labels of `axes` in the page's language; `whole_x` puts x ticks on whole numbers (epochs)."""
+    axes.yaxis.set_major_formatter(ExactTicks(words))
     if whole_x:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.decimal(value, _digits(axes.get_xticks()))))
+        axes.xaxis.set_major_formatter(ExactTicks(words))
 
 
-def _digits(ticks: np.ndarray) -> int:
-    """Digits behind the comma, at least one, with which every tick is written exactly; rounded ticks would stand askew."""
-    exact = [digits for digits in range(1, MOST_DIGITS) if np.allclose(ticks, np.round(ticks, digits), rtol=0, atol=10.0**-MOST_DIGITS)]
-    return exact[0] if exact else MOST_DIGITS
+class ExactTicks(Formatter):
+    """Tick labels with the digits behind the comma, at least one, that all ticks need; rounded ones would stand askew."""
+
+    def __init__(self, words: Words):
+        self._words, self._digits = words, 1
+
+    def set_locs(self, locs: Sequence[float]) -> None:
+        """matplotlib's call with all ticks, before it asks for the label of each."""
+        self._digits = next((digits for digits in range(1, MOST_DIGITS) if all(_is_written(tick, digits) for tick in locs)), MOST_DIGITS)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return self._words.decimal(x, self._digits)
+
+
+def _is_written(tick: float, digits: int) -> bool:
+    return abs(tick - round(tick, digits)) < 10.0**-MOST_DIGITS
 
 
 def draw_range(axes: Axes, places: np.ndarray, ends: np.ndarray | None, colour) -> None:
