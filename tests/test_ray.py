@@ -1,6 +1,9 @@
 """The Ray engine on a local cluster of several nodes: the results of the local engine, also when a node dies in the middle."""
 
 import dataclasses
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from pipeline.training.trial import run_training  # noqa: E402
 from pipeline.training.tune import plan_jobs  # noqa: E402
 
 IGNORED = ("ResourceWarning", "FutureWarning", "DeprecationWarning", "pytest.PytestUnraisableExceptionWarning")  # Ray's own
-pytestmark = [pytest.mark.timeout(150), pytest.mark.filterwarnings(*(f"ignore::{name}" for name in IGNORED))]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings(*(f"ignore::{name}" for name in IGNORED))]
 BACKEND = Backend("cpu", bf16=False, channels_last=True)
 
 
@@ -43,16 +46,38 @@ def histories(engine, jobs) -> dict[int, list[dict]]:
     return {index: result.history for index, result in engine.run(run_training, jobs)}
 
 
+def run_until_killed(job):
+    """On the doomed node: say that the job has begun, and never end. Elsewhere: train as always."""
+    marks = job.root.parent / "marks"
+    here = ray.get_runtime_context().get_node_id()
+    if here == (marks / "doomed").read_text():
+        (marks / "begun").touch()
+        time.sleep(600)
+    return run_training(job)
+
+
 def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, tiny, capsys):
     with Engine(2) as engine:
         expected = histories(engine, jobs)
     doomed = cluster.add_node(num_cpus=2)
-    found = {}
+    marks = tiny / "marks"
+    marks.mkdir()
+    (marks / "doomed").write_text(doomed.node_id)
+
+    def kill_once_begun() -> None:
+        deadline = time.monotonic() + 100
+        while not (marks / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if (marks / "begun").exists():
+            cluster.remove_node(doomed, allow_graceful=False)
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a node cannot import this test
+    killer = threading.Thread(target=kill_once_begun)
     with RayEngine(2, cluster.address, 0.0, tiny / "study") as engine:
-        for index, result in engine.run(run_training, jobs):
-            if not found:
-                cluster.remove_node(doomed, allow_graceful=False)
-            found[index] = result.history
+        killer.start()
+        found = {index: result.history for index, result in engine.run(run_until_killed, jobs)}
+        killer.join()
+    assert (marks / "begun").exists()
     assert found == expected
     assert "it runs again" in capsys.readouterr().err
     assert not list((tiny / "study").glob(".ray-*"))
