@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settle(settings: Settings, device: str) -> Settings:
-    """The settings with what they leave to the machine."""
+    """The settings with what they leave to the machine, which is asked only for that: it takes loading torch."""
     if settings.monitor_slices:
         return settings
     from pipeline.device import choose_backend

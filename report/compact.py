@@ -8,6 +8,7 @@ from PIL import Image
 
 # A hundredth of a point is far below a pixel of any screen or printer; matplotlib writes millionths.
 LONG_NUMBER = re.compile(r"(\d\.\d{2})\d+")
+KEPT = r"\1"
 PLACES = re.compile(r' (d|x|y)="([^"]*)"')
 PICTURE = re.compile(r'data:image/png;base64,([^"]+)"')
 COLOURS = 256
@@ -20,12 +21,8 @@ def compact(svg: str) -> str:
     A picture under one colour map has at most COLOURS colours and loses nothing. Pictures laid over each other have more; they
     become a palette of that many or a JPEG, whichever is smaller: the first for speckles, the second for soft clouds.
     """
-    svg = PLACES.sub(lambda places: f' {places[1]}="{LONG_NUMBER.sub(_shorter, places[2])}"', svg)
+    svg = PLACES.sub(lambda places: f' {places[1]}="{LONG_NUMBER.sub(KEPT, places[2])}"', svg)
     return PICTURE.sub(lambda picture: f'{_smallest(picture[1])}"', svg)
-
-
-def _shorter(number: re.Match) -> str:
-    return number[1]
 
 
 def _smallest(encoded: str) -> str:

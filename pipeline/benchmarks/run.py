@@ -5,6 +5,7 @@ validation slices. Medians over repetitions after a warm-up; the epochs are cut 
 needs what this machine lacks is left out and said to be left out.
 """
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -47,6 +48,7 @@ TOGETHER_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 5.0, 3.0, 0.9
 
 def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     """Measure, print tables, and write bench.json into the study's folder; 0 when done."""
+    settings = replace(settings, seeds=1)  # the other side of every comparison trains once
     with Engine(processes_for(device, settings.fast)) as engine:
         study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
         run_stages(study, "pretrain")
@@ -100,7 +102,7 @@ def _together(study: Study, model: str) -> dict:
     """Trials of a small network stacked, as a GPU's search runs them, against the same trials one after another."""
     grid = study.settings.grid[model]
     wanted = [(model, Hyperparameters(lr, wd, 1.0)) for lr, wd in product(grid.lr, grid.wd)]
-    jobs = [job for job in plan_jobs(wanted, EPOCHS, study.settings, study.layout, study.backend, False) if job.seed == study.settings.seed]
+    jobs = plan_jobs(wanted, EPOCHS, study.settings, study.layout, study.backend, False)
     together, alone = [], []
 
     def ours() -> None:

@@ -29,6 +29,10 @@ class Hyperparameters:
     wd: float
     mp: float
 
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 1 (torch's ExponentialLR in closed form)."""
+        return self.lr * self.mp ** (epoch - 1)
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -95,9 +99,9 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
                 batch_size: int, seed: int, backend: Backend, start: Start | None = None, keep_state: bool = False) -> Fit:
     """Train `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
 
-    The learning rate is multiplied by `chosen.mp` after each epoch (torch's ExponentialLR in closed form). History
-    columns: epoch, lr, train_loss (mean over slices), val_loss and val_auc (of patient means). From a `start` the run
-    goes on to `epochs` epochs in all, with the same result as a run without one.
+    The learning rate is multiplied by `chosen.mp` after each epoch. History columns: epoch, lr, train_loss (mean over
+    slices), val_loss and val_auc (of patient means). From a `start` the run goes on to `epochs` epochs in all, with the
+    same result as a run without one.
 
     Where the device runs out of memory the run starts again with its activations kept in main memory, which is slower and
     gives the same result. (Smaller batches would not: batch normalisation looks at the whole batch.) Raises
@@ -135,16 +139,20 @@ def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: 
     for _ in history:
         list(batches(len(data.images), batch_size, shuffle))  # bring the order of batches to where it was
     for epoch in range(len(history) + 1, epochs + 1):
-        rate = chosen.lr * chosen.mp ** (epoch - 1)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = chosen.rate(epoch)
         train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend, keeping)
-        probabilities = patient_mean(predict_slices(model, data.watched, backend))
-        val_loss, val_auc = log_loss(data.watched_labels, probabilities), auc(data.watched_labels, probabilities)
-        history.append({"epoch": epoch, "lr": rate, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc})
-        if val_loss < best_loss:
-            best_epoch, best_loss, best = epoch, val_loss, _snapshot(model)
+        history.append(history_row(epoch, chosen, train_loss, data, predict_slices(model, data.watched, backend)))
+        if history[-1]["val_loss"] < best_loss:
+            best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(model)
     return Fit(history, best_epoch, best, capture(model, optimizer, best) if keep_state else {})
+
+
+def history_row(epoch: int, chosen: Hyperparameters, train_loss: float, data: TrainingData, watched: np.ndarray) -> dict[str, float]:
+    """What is kept of an epoch; watched: slice probabilities (patient, slice) of the validation patients after it."""
+    means = patient_mean(watched)
+    return {"epoch": epoch, "lr": chosen.rate(epoch), "train_loss": train_loss,
+            "val_loss": log_loss(data.watched_labels, means), "val_auc": auc(data.watched_labels, means)}
 
 
 def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -15,15 +15,13 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
 from pipeline.errors import OutOfDeviceMemory
-from pipeline.evaluation.patient_means import log_loss, patient_mean
-from pipeline.layout import CNN_MODELS, DNN_MODELS, Layout
+from pipeline.layout import CNN_MODELS, DNN_MODELS
 from pipeline.models.placing import place
-from pipeline.training.loop import Hyperparameters, TrainingData, auc, batches, gather_training_data
+from pipeline.training.loop import Hyperparameters, TrainingData, batches, history_row
 from pipeline.training.predict import GPU_BATCH, as_input
-from pipeline.training.trial import TrainJob, build_untrained_model, model_seed
+from pipeline.training.trial import TrainJob, prepare_training
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults, which the other trainings use
 
@@ -113,16 +111,10 @@ def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
 
     Raises OutOfDeviceMemory where not even one trial fits.
     """
-    torch.set_num_threads(job.threads)
-    layout = Layout(job.root)
-    dataset = load_dataset(layout)
-    data = gather_training_data(dataset, job.monitor_slices)
-    seed = model_seed(job.model, job.seed)
     histories: list[list[dict[str, float]]] = []
     at_once = len(job.together)
     while len(histories) < len(job.together):
-        torch.manual_seed(seed)
-        model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
+        model, data, seed = prepare_training(job)
         chosen = job.together[len(histories) : len(histories) + at_once]
         try:
             histories += fit_stack(model, data, chosen, job.epochs, job.batch_size, seed, job.backend)
@@ -138,18 +130,14 @@ def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparame
               backend: Backend) -> list[list[dict[str, float]]]:
     """Train a copy of `model` with each of `chosen`; what `fit_network` gives for each, up to rounding."""
     stack = Stack(place(model, backend), len(chosen), backend)
-    lr, wd, mp = (torch.tensor([getattr(values, name) for values in chosen], device=backend.device) for name in ("lr", "wd", "mp"))
-    optimizer = StackedAdam(stack.parameters.values(), wd)
+    optimizer = StackedAdam(stack.parameters.values(), torch.tensor([values.wd for values in chosen], device=backend.device))
     shuffle = torch.Generator().manual_seed(seed)
     histories: list[list[dict[str, float]]] = [[] for _ in chosen]
     for epoch in range(1, epochs + 1):
-        rates = lr * mp ** (epoch - 1)
+        rates = torch.tensor([values.rate(epoch) for values in chosen], device=backend.device)
         losses = _train_epoch(stack, data, optimizer, rates, batches(len(data.images), batch_size, shuffle))
         for history, values, loss, slices in zip(histories, chosen, losses, _watch(stack, data.watched), strict=True):
-            probabilities = patient_mean(slices)
-            history.append({
-                "epoch": epoch, "lr": values.lr * values.mp ** (epoch - 1), "train_loss": loss,
-                "val_loss": log_loss(data.watched_labels, probabilities), "val_auc": auc(data.watched_labels, probabilities)})
+            history.append(history_row(epoch, values, loss, data, slices))
     return histories
 
 

@@ -13,7 +13,7 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
 from pipeline.layout import PRETRAINED_MODELS, Layout
 from pipeline.models.registry import build_model
-from pipeline.training.loop import Hyperparameters, Start, fit_network, gather_training_data
+from pipeline.training.loop import Hyperparameters, Start, TrainingData, fit_network, gather_training_data
 from pipeline.training.state import read_state, write_state
 from pipeline.weights import read_weights
 
@@ -65,8 +65,8 @@ def build_untrained_model(layout: Layout, model: str, image_size: int) -> nn.Mod
     return build_model(model, image_size, weights)
 
 
-def run_training(job: TrainJob) -> TrainResult:
-    """Build, train and watch one network; a pure function of the job and the dataset on disk."""
+def prepare_training(job: TrainJob) -> tuple[nn.Module, TrainingData, int]:
+    """The untrained network of a job, its data, and the seed of its batches; sets this process up for it."""
     torch.set_num_threads(job.threads)
     torch.set_flush_denormal(True)  # vanishing weights of decayed networks would slow the CPU tenfold
     layout = Layout(job.root)
@@ -74,7 +74,12 @@ def run_training(job: TrainJob) -> TrainResult:
     seed = model_seed(job.model, job.seed)
     torch.manual_seed(seed)
     model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
-    data = gather_training_data(dataset, job.monitor_slices)
+    return model, gather_training_data(dataset, job.monitor_slices), seed
+
+
+def run_training(job: TrainJob) -> TrainResult:
+    """Build, train and watch one network; a pure function of the job and the dataset on disk."""
+    model, data, seed = prepare_training(job)
     start = Start(list(job.history), read_state(job.start)) if job.start else None
     fit = fit_network(model, data, job.chosen, job.epochs, job.batch_size, seed, job.backend, start, job.save_state is not None)
     if job.save_state:

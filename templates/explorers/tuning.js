@@ -40,8 +40,10 @@ start("explore-tuning", (stage) => {
       const group = draw("g", { class: "trial" });
       group.style.setProperty("--series", one.colour);
       const [low, high] = ends(one, quantity).map((values) => values.map((value, at) => [one.epochs[at], value]));
-      const rim = low ? [...low, ...high.reverse()].filter(([, value]) => value !== null) : [];
-      group.append(draw("polygon", { points: rim.map(([epoch, value]) => [across(epoch), up(value)].join()).join(" ") }));
+      if (low) {
+        const rim = [...low, ...high.reverse()].filter(([, value]) => value !== null);
+        group.append(draw("polygon", { points: rim.map(([epoch, value]) => [across(epoch), up(value)].join()).join(" ") }));
+      }
       group.append(draw("polyline", { points: points.filter(Boolean).map((point) => point.join()).join(" ") }));
       for (const point of points) if (point) group.append(draw("circle", { cx: point[0], cy: point[1], r: 2.5 }));
       picture.append(group);
