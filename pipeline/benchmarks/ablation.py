@@ -10,10 +10,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.benchmarks.timing import run_until_done
 from pipeline.device import Backend
+from pipeline.models.convolution import QuickConv2d
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.models.resnet import SameSliceConv2d
-from pipeline.models.weight_gradient import ProductConv2d
 from pipeline.training.predict import as_input
 
 MODEL, ROUNDS = "ResNet18og", 7
@@ -25,8 +25,9 @@ def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str
     variants: dict[str, tuple[Backend, Callable[[nn.Module], None], bool]] = {
         "all": (backend, lambda model: None, True),
         "without the optimiser's fused kernel": (backend, lambda model: None, False),
-        "without one slice under summed kernels": (backend, lambda model: _undo(model, SameSliceConv2d), True),
-        "without weight gradients as products": (backend, lambda model: _undo(model, ProductConv2d), True),
+        "without one slice under summed kernels": (backend, _undo_same_slice, True),
+        "without Winograd's filtering": (backend, lambda model: _undo(model, "filtered"), True),
+        "without weight gradients as products": (backend, lambda model: _undo(model, "products"), True),
         "without any (fp32, NCHW)": (plain, lambda model: None, False),
     }
     steps = {name: _step(image_size, batch_size, *variant) for name, variant in variants.items()}
@@ -41,10 +42,16 @@ def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def _undo(model: nn.Module, kind: type) -> None:
+def _undo_same_slice(model: nn.Module) -> None:
     for module in model.modules():
-        if type(module) is kind:
+        if type(module) is SameSliceConv2d:
             module.__class__ = nn.Conv2d
+
+
+def _undo(model: nn.Module, path: str) -> None:
+    for module in model.modules():
+        if type(module) is QuickConv2d:
+            setattr(module, path, False)
 
 
 def _step(image_size: int, batch_size: int, backend: Backend, undo: Callable[[nn.Module], None], fused: bool) -> Callable[[], None]:

@@ -3,8 +3,8 @@
 from torch import nn
 
 from pipeline.device import Backend
+from pipeline.models.convolution import use_quick_convolutions
 from pipeline.models.resnet import use_same_slice
-from pipeline.models.weight_gradient import use_products
 
 
 def place(model: nn.Module, backend: Backend) -> nn.Module:
@@ -16,5 +16,5 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
     if backend.channels_last:
         use_same_slice(model)
         if backend.device == "cpu" and not backend.bf16:
-            use_products(model)
+            use_quick_convolutions(model)
     return model
