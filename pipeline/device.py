@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import NoCuda
 
+# Data may take this share of the free memory of a device; training needs the rest.
+MOST_OF_DEVICE = 0.25
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -70,6 +73,15 @@ def _has_bf16(device: str) -> bool:
         return torch.cuda.get_device_capability()[0] >= 8
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+
+
+def has_room(device: str, size: int) -> bool:
+    """Whether data of `size` bytes may stay in the memory of a device of its own: most of what is free there remains free."""
+    if device == "cpu":
+        return False
+    import torch
+
+    return size <= MOST_OF_DEVICE * torch.cuda.mem_get_info()[0]
 
 
 def device_name(device: str) -> str:

@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,15 @@ class Study:
     @property
     def backend(self) -> Backend:
         return choose_backend(self.device, self.settings.fast)
+
+    @contextmanager
+    def cores(self) -> Iterator[Engine]:
+        """An engine for work that no GPU does: this study's, or one of its own on all cores while a GPU is the device."""
+        if self.engine.processes or not self.settings.fast:
+            yield self.engine
+            return
+        with Engine(core_count()) as engine:
+            yield engine
 
 
 def run_stages(study: Study, last: str) -> bool:
@@ -94,14 +104,16 @@ def _timed(study: Study, unit: Unit, work: Callable[[], list[Path]]) -> None:
 def _run_data(study: Study, units: list[Unit]) -> None:
     from pipeline.data.make import make_dataset
 
-    _timed(study, units[0], lambda: make_dataset(study.settings, study.layout, study.engine, study.progress))
+    with study.cores() as cores:
+        _timed(study, units[0], lambda: make_dataset(study.settings, study.layout, cores, study.progress))
 
 
 def _run_pretrain(study: Study, units: list[Unit]) -> None:
     study.engine.warm_up()
     from pipeline.pretraining.make import make_pretrained
 
-    _timed(study, units[0], lambda: make_pretrained(study.settings, study.layout, study.backend, study.engine, study.progress))
+    with study.cores() as cores:
+        _timed(study, units[0], lambda: make_pretrained(study.settings, study.layout, study.backend, study.engine, cores, study.progress))
 
 
 def _run_tune(study: Study, units: list[Unit]) -> None:

@@ -8,15 +8,14 @@ from torchvision.models import resnet18
 
 from pipeline.errors import MissingPath, NoImageNet, UnreadableFile
 from pipeline.models.pretrained import fetch_imagenet, read_weights
-from pipeline.pretraining.images import make_image, make_images
+from pipeline.pretraining.images import ImageJob, make_image, make_images
 
 
 def test_images_are_seeded_and_vary_within_a_class():
-    first, labels = make_images(8, 4, 32, 1)
-    np.testing.assert_array_equal(first, make_images(8, 4, 32, 1)[0])
-    assert first.shape == (8, 3, 32, 32) and first.dtype == np.uint8
-    assert list(labels) == [0, 1, 2, 3] * 2
-    assert not np.array_equal(first[0], first[4])
+    images = make_images(ImageJob(0, 8, 4, 32, 1))
+    assert images.shape == (8, 3, 32, 32) and images.dtype == np.uint8
+    assert not np.array_equal(images[0], images[4])
+    np.testing.assert_array_equal(images[3:6], make_images(ImageJob(3, 6, 4, 32, 1)))  # whichever job makes them
 
 
 @pytest.mark.parametrize("label", range(6))

@@ -58,7 +58,7 @@ def test_a_stack_gives_every_trial_the_history_it_would_get_alone(rng):
     labels = np.tile([0, 1], 6)
     images = (rng.random((12, 1, 128, 128)) * 0.2 + labels[:, None, None, None] * 0.5).astype(np.float16)
     data = TrainingData(torch.from_numpy(images), torch.from_numpy(labels).float()[:, None],
-                        rng.random((4, 2, 128, 128)).astype(np.float16), np.array([0, 1, 0, 1]))
+                        torch.from_numpy(rng.random((4, 2, 128, 128)).astype(np.float16)), np.array([0, 1, 0, 1]))
     torch.manual_seed(3)
     network = build_model("CNN1", 128)
     together = fit_stack(deepcopy(network), data, CHOSEN, 3, 5, 7, CPU)

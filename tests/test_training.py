@@ -20,7 +20,7 @@ PLAIN = Backend("cpu", bf16=False, channels_last=False)
 def data(rng) -> TrainingData:
     labels = np.tile([0, 1], 6)
     images = rng.random((12, 1, 128, 128)) * 0.2 + labels[:, None, None, None] * 0.5
-    watched = rng.random((4, 2, 128, 128)).astype(np.float16)
+    watched = torch.from_numpy(rng.random((4, 2, 128, 128)).astype(np.float16))
     return TrainingData(torch.from_numpy(images.astype(np.float16)), torch.from_numpy(labels).float()[:, None],
                         watched, np.array([0, 1, 0, 1]))
 
@@ -34,6 +34,14 @@ def test_batches_cover_every_image_once_and_never_leave_one_alone():
     parts = list(batches(13, 4, torch.Generator().manual_seed(0)))
     assert sorted(torch.cat(parts).tolist()) == list(range(13))
     assert [len(part) for part in parts] == [4, 4, 5]
+
+
+@pytest.mark.parametrize(("free", "moves"), [(10**9, True), (10**6, False)])
+def test_data_move_to_the_device_where_they_leave_it_room(data, free, moves, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 2 * 10**9))
+    moved = data.near(Backend("meta", bf16=True, channels_last=True))
+    assert {part.device.type for part in (moved.images, moved.labels, moved.watched)} == {"meta" if moves else "cpu"}
+    assert data.near(PLAIN) is data
 
 
 def test_the_learning_rate_is_multiplied_after_each_epoch(data):

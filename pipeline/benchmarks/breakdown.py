@@ -21,6 +21,7 @@ PARTS = ("data", "forward", "backward", "optimiser", "evaluation", "writing")
 def time_parts(model: nn.Module, data: TrainingData, batch_size: int, backend: Backend) -> dict[str, float]:
     """Seconds of each of PARTS over one epoch, after a warm-up epoch; the same calls as `fit_network` makes."""
     place(model, backend)
+    data = data.near(backend)
     optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
     _epoch(model, data, optimizer, batch_size, backend)
     return _epoch(model, data, optimizer, batch_size, backend)

@@ -4,7 +4,6 @@ fp32, NCHW, a DataLoader for training and one for validation, one model after an
 PyTorch's own tutorials, on the same data, hyperparameters, epochs and scores.
 """
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -16,7 +15,7 @@ from pipeline.training.loop import Hyperparameters, TrainingData, auc
 def plain_loaders(data: TrainingData, batch_size: int) -> tuple[DataLoader, DataLoader]:
     """Loaders of the training slices with labels, shuffled, and of the watched slices, one after another."""
     alone = len(data.images) % batch_size == 1  # batch normalisation cannot take a last batch of one image
-    watched = torch.from_numpy(np.ascontiguousarray(data.watched)).float().flatten(0, 1)[:, None]
+    watched = data.watched.float().flatten(0, 1)[:, None]
     return (DataLoader(TensorDataset(data.images.float(), data.labels), batch_size, shuffle=True, drop_last=alone),
             DataLoader(TensorDataset(watched), batch_size))
 

@@ -138,7 +138,7 @@ def _random_images(size: int, count: int) -> TrainingData:
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.random((count, 1, size, size), dtype=np.float32)).half()
     labels = np.arange(count) % 2
-    return TrainingData(images, torch.from_numpy(labels).float()[:, None], images.numpy().reshape(count // 2, 2, size, size),
+    return TrainingData(images, torch.from_numpy(labels).float()[:, None], images.view(count // 2, 2, size, size),
                         np.arange(count // 2) % 2)
 
 

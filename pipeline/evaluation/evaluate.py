@@ -50,7 +50,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     layout = Layout(job.root)
     dataset = load_dataset(layout)
     network = place(load_trained(layout, job.model, dataset.slices.shape[-1], job.run), job.backend)
-    return predict_slices(network, np.asarray(dataset.slices[dataset.members(job.split)]), job.backend)
+    return predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(job.split)]), job.backend)
 
 
 def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:

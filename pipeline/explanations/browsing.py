@@ -24,7 +24,9 @@ BROWSED_SIZE = 128
 MAP_SIZE = 64
 # A slice's saliency is stretched so that this percentile is white; single bright pixels would darken all others.
 WHITE_PERCENTILE = 99
-BATCH_PIXELS = 20 * 128 * 128
+# Slices at a time: a GPU takes a training batch's worth, a CPU as many pixels as stay small in memory at any image size.
+GPU_BATCH = 16
+CPU_BATCH_PIXELS = 20 * 128 * 128
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def browse_patients(job: BrowseJob) -> np.ndarray:
     network = place(load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
     stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]])
     planes = stacks.reshape(-1, *stacks.shape[2:])
-    batch = max(BATCH_PIXELS // planes[0].size, 1)
+    batch = GPU_BATCH if job.backend.device == "cuda" else max(CPU_BATCH_PIXELS // planes[0].size, 1)
     maps = [shrink(saliency(network, as_input(torch.from_numpy(planes[start : start + batch])[:, None], job.backend)), MAP_SIZE)
             for start in range(0, len(planes), batch)]
     found = as_bytes(np.concatenate(maps))

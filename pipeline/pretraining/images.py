@@ -5,6 +5,8 @@ Contours follow the idea of radial-harmonic image sets (Kataoka et al. 2022, arX
 Both are rich in edges of all directions, which is what first-layer filters feed on.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -63,9 +65,18 @@ def _dead_leaves(parameters: np.random.Generator, size: int, rng: np.random.Gene
     return image.astype(np.uint8)
 
 
-def make_images(count: int, classes: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` images with the classes in turn: uint8 (image, channel, y, x) and labels int64 (image,)."""
-    labels = np.arange(count) % classes
-    images = [make_image(int(label), classes, size, np.random.default_rng([seed, 4, index]))
-              for index, label in enumerate(labels)]
-    return np.stack(images), labels
+@dataclass(frozen=True)
+class ImageJob:
+    """Images `first` to `last` (excluded) of a set; the classes take turns."""
+
+    first: int
+    last: int
+    classes: int
+    size: int
+    seed: int
+
+
+def make_images(job: ImageJob) -> np.ndarray:
+    """The images of a job: uint8 (image, channel, y, x). Each has random numbers of its own, whichever job makes it."""
+    return np.stack([make_image(index % job.classes, job.classes, job.size, np.random.default_rng([job.seed, 4, index]))
+                     for index in range(job.first, job.last)])

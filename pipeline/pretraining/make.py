@@ -1,12 +1,17 @@
 """The pretraining stage: finds or makes the weights that ResNet18 and ResNet18og start from."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.device import Backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import NoImageNet
 from pipeline.layout import Layout
 from pipeline.models.pretrained import fetch_imagenet, read_weights
+from pipeline.pretraining.images import ImageJob, make_images
 from pipeline.pretraining.train import PretrainJob, pretrain
 from pipeline.progress import Progress
 from pipeline.records import write_csv, write_json
@@ -16,13 +21,20 @@ from pipeline.weights import write_weights
 HISTORY_COLUMNS = ("epoch", "train_loss", "held_out_accuracy")
 
 
-def make_pretrained(settings: Settings, layout: Layout, backend: Backend, engine: Engine, progress: Progress) -> list[Path]:
-    """Write pretraining/{weights.safetensors, settings.json, history.csv}; settings.json says which kind it is."""
+# A job makes so many images at a time.
+IMAGES_A_JOB = 200
+
+
+def make_pretrained(settings: Settings, layout: Layout, backend: Backend, engine: Engine, cores: Engine,
+                    progress: Progress) -> list[Path]:
+    """Write pretraining/{weights.safetensors, settings.json, history.csv}; settings.json says which kind it is.
+
+    cores: an engine that makes the images, while `engine` trains on them.
+    """
     kind, weights, history = _find(settings, progress)
     if weights is None:
-        job = PretrainJob(settings, backend, core_count())
-        with progress.bar("pretrain", 1) as bar:
-            for _, result in engine.run(pretrain, [job], [core_count()]):
+        with _image_set(settings, layout, cores, progress) as images, progress.bar("pretrain", 1) as bar:
+            for _, result in engine.run(pretrain, [PretrainJob(images, settings, backend, core_count())], [core_count()]):
                 kind, weights, history = "procedural", result.weights, result.history
                 bar.advance()
     paths = [layout.pretraining(name) for name in ("weights.safetensors", "settings.json", "history.csv")]
@@ -35,6 +47,26 @@ def make_pretrained(settings: Settings, layout: Layout, backend: Backend, engine
     })
     write_csv(paths[2], history, HISTORY_COLUMNS)
     return paths
+
+
+@contextmanager
+def _image_set(settings: Settings, layout: Layout, cores: Engine, progress: Progress) -> Iterator[Path]:
+    """A file with the images for as long as they are wanted: uint8 (image, channel, y, x), the classes in turn."""
+    path, count, size = layout.pretraining(".unfinished-images.npy"), settings.pretrain_images, settings.pretrain_size
+    path.parent.mkdir(parents=True, exist_ok=True)
+    jobs = [ImageJob(first, min(first + IMAGES_A_JOB, count), settings.pretrain_classes, size, settings.seed)
+            for first in range(0, count, IMAGES_A_JOB)]
+    try:
+        images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 3, size, size))
+        with progress.bar("images", len(jobs)) as bar:
+            for index, made in cores.run(make_images, jobs):
+                images[jobs[index].first : jobs[index].last] = made
+                bar.advance()
+        images.flush()
+        del images
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _find(settings: Settings, progress: Progress) -> tuple[str, dict | None, list[dict]]:

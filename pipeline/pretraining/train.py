@@ -1,26 +1,29 @@
 """Trains ResNet18 on the formula-made images and measures it on held-out ones."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from pipeline.device import Backend
+from pipeline.device import Backend, has_room
 from pipeline.models.placing import place
-from pipeline.pretraining.images import make_images
 from pipeline.settings import Settings
 
-BATCH = 32
+# Images of a batch: with many images, more at a time, which fill a GPU; few images need the steps.
+BATCH, LARGE_BATCH, MANY = 32, 256, 20_000
 LEARNING_RATE = 1e-3
 HELD_OUT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class PretrainJob:
-    """One procedural pretraining; `threads` are the CPU threads it takes."""
+    """One procedural pretraining on the `images` at a path, uint8 (image, channel, y, x), whose classes take turns;
+    `threads` are the CPU threads it takes."""
 
+    images: Path
     settings: Settings
     backend: Backend
     threads: int
@@ -39,18 +42,21 @@ def pretrain(job: PretrainJob) -> PretrainResult:
     settings, backend = job.settings, job.backend
     torch.set_num_threads(job.threads)
     torch.manual_seed(settings.seed)
-    images, labels = (torch.from_numpy(array) for array in make_images(
-        settings.pretrain_images, settings.pretrain_classes, settings.pretrain_size, settings.seed))
+    images = torch.from_numpy(np.load(job.images))
+    labels = torch.arange(len(images)) % settings.pretrain_classes
+    if has_room(backend.device, images.nbytes):
+        images = images.to(backend.device)
+    size = LARGE_BATCH if len(images) >= MANY else BATCH
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
     model = place(resnet18(num_classes=settings.pretrain_classes), backend)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
-    steps = settings.pretrain_epochs * max(len(train) // BATCH, 1)
+    steps = settings.pretrain_epochs * max(len(train) // size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)
     shuffle = torch.Generator().manual_seed(settings.seed)
     history = []
     for epoch in range(1, settings.pretrain_epochs + 1):
-        loss = _train_epoch(model, images, labels, train, optimizer, schedule, shuffle, backend)
+        loss = _train_epoch(model, images, labels, train, size, optimizer, schedule, shuffle, backend)
         accuracy = _accuracy(model, images[:held_out], labels[:held_out], backend)
         history.append({"epoch": epoch, "train_loss": loss, "held_out_accuracy": accuracy})
     weights = {name: value.detach().cpu().contiguous().numpy() for name, value in model.state_dict().items()}
@@ -61,12 +67,12 @@ def _as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
     return (images.to(backend.device).float() / 255).contiguous(memory_format=backend.memory_format)
 
 
-def _train_epoch(model, images, labels, train, optimizer, schedule, shuffle, backend: Backend) -> float:
+def _train_epoch(model, images, labels, train, size: int, optimizer, schedule, shuffle, backend: Backend) -> float:
     model.train()
     order = train[torch.randperm(len(train), generator=shuffle)]
     losses = []
-    for start in range(0, max(len(order) - BATCH + 1, 1), BATCH):
-        batch = order[start : start + BATCH]
+    for start in range(0, max(len(order) - size + 1, 1), size):
+        batch = order[start : start + size]
         with backend.autocast():
             logits = model(_as_input(images[batch], backend))
         loss = cross_entropy(logits.float(), labels[batch].to(backend.device))

@@ -4,7 +4,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.data.dataset import Dataset
-from pipeline.device import Backend
+from pipeline.device import Backend, has_room
 from pipeline.errors import OutOfDeviceMemory
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.models.placing import place
@@ -39,13 +39,23 @@ class TrainingData:
     """What a network learns from and is watched on.
 
     images: float16 tensor (n, 1, y, x), the central slice of each training patient; labels: float32 (n, 1).
-    watched: float16 (patient, slice, y, x), slices of the validation patients; watched_labels: (patient,).
+    watched: float16 tensor (patient, slice, y, x), slices of the validation patients; watched_labels: (patient,).
     """
 
     images: torch.Tensor
     labels: torch.Tensor
-    watched: np.ndarray
+    watched: torch.Tensor
     watched_labels: np.ndarray
+
+    def near(self, backend: Backend) -> "TrainingData":
+        """The same data in the memory of the backend's device, where there is room; else unchanged.
+
+        Copying a batch to a GPU takes longer than training on it.
+        """
+        parts = {name: getattr(self, name) for name in ("images", "labels", "watched")}
+        if self.images.device.type == backend.device or not has_room(backend.device, sum(part.nbytes for part in parts.values())):
+            return self
+        return replace(self, **{name: part.to(backend.device) for name, part in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ def gather_training_data(dataset: Dataset, monitor_slices: int) -> TrainingData:
     return TrainingData(
         images=torch.from_numpy(central)[:, None],
         labels=torch.from_numpy(dataset.labels[train]).float()[:, None],
-        watched=dataset.slices[validation][:, np.round(watched).astype(int)],
+        watched=torch.from_numpy(np.ascontiguousarray(dataset.slices[validation][:, np.round(watched).astype(int)])),
         watched_labels=dataset.labels[validation],
     )
 
@@ -107,6 +117,7 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     gives the same result. (Smaller batches would not: batch normalisation looks at the whole batch.) Raises
     OutOfDeviceMemory where even that does not fit.
     """
+    data = data.near(backend)
     initial = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
     try:
         return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)

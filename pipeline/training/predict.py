@@ -20,16 +20,16 @@ def as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def predict_slices(model: nn.Module, slices: np.ndarray, backend: Backend) -> np.ndarray:
+def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> np.ndarray:
     """Probabilities of severe for slices (patient, slice, y, x): float64 (patient, slice), in [0, 1]."""
     model.eval()
     patients, per_patient, height, width = slices.shape
-    flat = slices.reshape(patients * per_patient, 1, height, width)
+    flat = slices.reshape(-1, 1, height, width)
     batch = GPU_BATCH if backend.device == "cuda" else max(CPU_BATCH_PIXELS // (height * width), 1)
     outputs: list[torch.Tensor] = []
     start = 0
     while start < len(flat):
-        images = torch.from_numpy(np.ascontiguousarray(flat[start : start + batch]))
+        images = flat[start : start + batch]
         try:
             with backend.autocast():
                 logits = model(as_input(images, backend))

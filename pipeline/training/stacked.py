@@ -129,6 +129,7 @@ def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
 def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparameters], epochs: int, batch_size: int, seed: int,
               backend: Backend) -> list[list[dict[str, float]]]:
     """Train a copy of `model` with each of `chosen`; what `fit_network` gives for each, up to rounding."""
+    data = data.near(backend)
     stack = Stack(place(model, backend), len(chosen), backend)
     optimizer = StackedAdam(stack.parameters.values(), torch.tensor([values.wd for values in chosen], device=backend.device))
     shuffle = torch.Generator().manual_seed(seed)
@@ -157,8 +158,8 @@ def _train_epoch(stack: Stack, data: TrainingData, optimizer: StackedAdam, rates
 
 
 @torch.inference_mode()
-def _watch(stack: Stack, slices: np.ndarray) -> np.ndarray:
+def _watch(stack: Stack, slices: torch.Tensor) -> np.ndarray:
     """Probabilities of severe for slices (patient, slice, y, x): float64 (trial, patient, slice)."""
-    flat = torch.from_numpy(slices.reshape(-1, 1, *slices.shape[2:]))
+    flat = slices.reshape(-1, 1, *slices.shape[2:])
     outputs = [stack.logits(as_input(part, stack.backend), training=False).float().sigmoid() for part in flat.split(GPU_BATCH)]
     return torch.cat(outputs, dim=1).cpu().double().numpy().reshape(stack.trials, *slices.shape[:2])

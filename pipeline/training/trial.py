@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,7 +75,18 @@ def prepare_training(job: TrainJob) -> tuple[nn.Module, TrainingData, int]:
     seed = model_seed(job.model, job.seed)
     torch.manual_seed(seed)
     model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
-    return model, gather_training_data(dataset, job.monitor_slices), seed
+    if job.backend.device == "cpu":
+        return model, gather_training_data(dataset, job.monitor_slices), seed
+    return model, _data_on_device(job.root, layout.dataset.read_text(encoding="utf-8"), job.monitor_slices, job.backend), seed
+
+
+@lru_cache(maxsize=1)
+def _data_on_device(root: Path, description: str, monitor_slices: int, backend: Backend) -> TrainingData:
+    """Kept from trial to trial: on a GPU, reading and moving the slices takes longer than a small network's training.
+
+    description: dataset.json with its checksums, so that another dataset in the same folder is read anew.
+    """
+    return gather_training_data(load_dataset(Layout(root)), monitor_slices).near(backend)
 
 
 def run_training(job: TrainJob) -> TrainResult:
