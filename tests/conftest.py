@@ -1,19 +1,14 @@
 """Shared fixtures: small arrays, and one tiny study computed for real by the command a user types."""
 
-import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
-
-
-def run_command(*words: str, module: str = "pipeline", timeout: int = 600) -> subprocess.CompletedProcess:
-    """Run `python -m MODULE WORDS` from the project's root and return what it printed."""
-    return subprocess.run([sys.executable, "-m", module, *map(str, words)], cwd=ROOT, capture_output=True, text=True,
-                          timeout=timeout, check=False)
+from tests.long_runs import LONG_RUNS, KilledRun, SlicesRun, run_command
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +20,30 @@ def tiny(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def long_runs(request, tmp_path_factory) -> Iterator[dict[str, Future]]:
+    """The long runs that selected tests ask for, one after another beside the tests, by the name of their fixture."""
+    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    wanted = [name for name in LONG_RUNS if name in asked]
+    try:
+        tiny = request.getfixturevalue("tiny") if wanted else None
+    except Exception:  # the tests that need it fail with it; the others run
+        wanted = []
+    pool = ThreadPoolExecutor(1)
+    yield {name: pool.submit(LONG_RUNS[name], tmp_path_factory.mktemp(name), tiny) for name in wanted}
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def killed_run(tiny, long_runs) -> KilledRun:
+    return long_runs["killed_run"].result()
+
+
+@pytest.fixture(scope="session")
+def slices_run(tiny, long_runs) -> SlicesRun:
+    return long_runs["slices_run"].result()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
 REQUIRED = os.environ.get("STUDY_TEST_BROWSER") == "required"  # set where the browser tests must not be skipped

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 COMPUTING = {"torch", "torchvision", "captum", "sklearn", "skimage", "scipy", "SimpleITK"}
 DRAWING = {"matplotlib", "jinja2", "report"}

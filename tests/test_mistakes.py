@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.cli import main
 from report.cli import main as report_main
-from tests.conftest import ROOT, run_command
+from tests.long_runs import ROOT, run_command
 
 
 def refused(capsys, *words: str) -> str:

@@ -8,7 +8,7 @@ from report.embedded.source import Cell, read_page
 from report.explorers import EXPLORERS
 from report.figures.registry import FIGURES
 from report.tables import TABLES
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 FIGURE_IDS = [
     "fig-lr-dnn", "fig-wd-dnn", "fig-mp-dnn", "fig-lr-cnn",

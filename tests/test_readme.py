@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.settings import PROFILES, load_settings
 from report.readme import COMMENTS, MEASURED, header_line, render_performance, render_readme, tracked_files
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the file tree is read from git, and this is no clone")
 

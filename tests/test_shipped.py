@@ -7,7 +7,7 @@ from report.figures.registry import FIGURES
 from report.page import Page
 from report.study import Study
 from report.words import Words
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/manifest.json"))
 MEGABYTE = 1_000_000

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from report.figures.registry import FIGURES
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 from tests.test_pages import FIGURE_IDS, OTHER_IDS
 
 PDF = {"sl": "studija.pdf", "en": "study.pdf"}

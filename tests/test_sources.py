@@ -12,7 +12,7 @@ from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.errors import BadTable, MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import load_settings
-from tests.conftest import ROOT
+from tests.long_runs import ROOT
 
 DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
 

@@ -3,23 +3,15 @@
 import csv
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 from matplotlib import pyplot
-from PIL import Image
 
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
 from pipeline.records import sha256_of
-from tests.conftest import ROOT, run_command
-
-COMMAND = ("--profile", "tiny", "--device", "cpu")
+from tests.long_runs import COMMAND, run_command
 
 
 def test_every_artifact_of_the_contract_is_there_and_matches_the_manifest(tiny):
@@ -63,22 +55,12 @@ def test_the_trials_of_a_search_have_a_row_per_epoch(tiny):
     assert {row["phase"] for row in rows} == {"lr", "wd", "mp"}
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_manifest(tiny, tmp_path):
-    words = [sys.executable, "-m", "pipeline", "explain", *COMMAND, "--out", str(tmp_path / "study")]
-    process = subprocess.Popen(words, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while not list((tmp_path / "study" / ".unfinished").glob("*.json")):
-        assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "study" / "manifest.json").exists()
-    status = run_command("status", *COMMAND, "--out", tmp_path / "study").stdout
-    assert "data                     done" in status and "tune/CNN1                missing" in status
-    done = run_command("explain", *COMMAND, "--out", tmp_path / "study")
-    assert done.returncode == 0, done.stderr
-    assert "data: up to date" in done.stdout and "pretrain: up to date" in done.stdout
-    assert (tmp_path / "study" / "manifest.json").read_bytes() == (tiny / "study" / "manifest.json").read_bytes()
+def test_a_killed_run_goes_on_and_ends_with_the_same_manifest(tiny, killed_run):
+    assert not killed_run.whole
+    assert "data                     done" in killed_run.status and "tune/CNN1                missing" in killed_run.status
+    assert killed_run.done.returncode == 0, killed_run.done.stderr
+    assert "data: up to date" in killed_run.done.stdout and "pretrain: up to date" in killed_run.done.stdout
+    assert (killed_run.root / "manifest.json").read_bytes() == (tiny / "study" / "manifest.json").read_bytes()
 
 
 @pytest.fixture
@@ -129,28 +111,15 @@ def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path)
             assert FIGURES[identifier](study, Words("en")).axes
 
 
-def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(tiny, tmp_path, plain_arithmetic):
-    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid, twice."""
-    slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
-    with (tiny / "study" / "data" / "patients.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{row['id']},{row['label']}\n" for row in rows))
-    for row, stack in zip(rows, slices, strict=True):
-        (tmp_path / row["id"]).mkdir()
-        for index, plane in enumerate(stack):
-            Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(tmp_path / row["id"] / f"{index:02}.png")
-    weights = tiny / "study" / "pretraining" / "weights.safetensors"
-    done = run_command("explain", *COMMAND, "--out", tmp_path / "study", "--search", "grid", "--seeds", 2, "--set", "source=slices",
-                       f"source_path={tmp_path}", f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
-                       "epochs_small=1", "epochs_resnet=1")
-    assert done.returncode == 0, done.stderr
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(slices_run, plain_arithmetic):
+    assert slices_run.done.returncode == 0, slices_run.done.stderr
     for model in TUNED_MODELS:
-        search = json.loads((tmp_path / "study" / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
+        search = json.loads((slices_run.root / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
         best = min(search["trials"], key=lambda trial: trial["val_loss"])
         assert len(search["trials"]) == (2 if model == "CNN1" else 1) and search["search"] == "grid"
         assert search["chosen"] == {name: best[name] for name in ("lr", "wd", "mp")}
-    _check_repeats(tmp_path / "study")
-    _check_report(tmp_path / "study")
+    _check_repeats(slices_run.root)
+    _check_report(slices_run.root)
 
 
 def _check_report(root):

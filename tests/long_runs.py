@@ -1,0 +1,78 @@
+"""Runs of the command that take a minute each. They need the tiny study alone and go on beside the other tests."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+COMMAND = ("--profile", "tiny", "--device", "cpu")
+
+
+def run_command(*words: str, module: str = "pipeline", timeout: int = 600) -> subprocess.CompletedProcess:
+    """Run `python -m MODULE WORDS` from the project's root and return what it printed."""
+    return subprocess.run([sys.executable, "-m", module, *map(str, words)], cwd=ROOT, capture_output=True, text=True,
+                          timeout=timeout, check=False)
+
+
+@dataclass(frozen=True)
+class KilledRun:
+    """root: of the study; whole: whether a manifest stood there after the kill; status: printed then; done: the run that went on."""
+
+    root: Path
+    whole: bool
+    status: str
+    done: subprocess.CompletedProcess
+
+
+def kill_and_go_on(folder: Path, tiny: Path) -> KilledRun:
+    """The tiny study once more, killed with all its workers in the middle of its search, and run again."""
+    root = folder / "study"
+    words = [sys.executable, "-m", "pipeline", "explain", *COMMAND, "--out", str(root)]
+    process = subprocess.Popen(words, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((root / ".unfinished").glob("*.json")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("it ended before it could be killed")
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    whole = (root / "manifest.json").exists()
+    status = run_command("status", *COMMAND, "--out", root).stdout
+    return KilledRun(root, whole, status, run_command("explain", *COMMAND, "--out", root))
+
+
+@dataclass(frozen=True)
+class SlicesRun:
+    """root: of the study; done: the run."""
+
+    root: Path
+    done: subprocess.CompletedProcess
+
+
+def study_over_slices(folder: Path, tiny: Path) -> SlicesRun:
+    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid, twice."""
+    slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
+    with (tiny / "study" / "data" / "patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (folder / "labels.csv").write_text("id,label\n" + "".join(f"{row['id']},{row['label']}\n" for row in rows))
+    for row, stack in zip(rows, slices, strict=True):
+        (folder / row["id"]).mkdir()
+        for index, plane in enumerate(stack):
+            Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(folder / row["id"] / f"{index:02}.png")
+    weights = tiny / "study" / "pretraining" / "weights.safetensors"
+    root = folder / "study"
+    return SlicesRun(root, run_command(
+        "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--set", "source=slices", f"source_path={folder}",
+        f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4", "epochs_small=1", "epochs_resnet=1"))
+
+
+# By the name of the fixture that gives its result.
+LONG_RUNS = {"killed_run": kill_and_go_on, "slices_run": study_over_slices}
