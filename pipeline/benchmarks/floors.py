@@ -49,13 +49,15 @@ def measure_machine(backend: Backend) -> Machine:
 
 
 def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:
-    """Count one training step (forward and backward) of `model`, which lies on the backend's device.
+    """Count one training step (forward and backward) of `model` as it is written, with none of its layers exchanged.
 
-    Operations by torch's own counter. Activations count twice, written forward and read backward; what stays in a cache
-    between two layers is counted as if it did not, so the bytes are an upper estimate of the floor.
+    Operations by torch's own counter, convolutions as their direct sums: Winograd's filtering needs fewer. Activations count
+    twice, written forward and read backward; what stays in a cache between two layers is counted as if it did not, so the
+    bytes are an upper estimate of the floor.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
+    model.to(backend.device, memory_format=backend.memory_format)
     activations: list[int] = []
     hooks = [module.register_forward_hook(lambda module, inputs, output: activations.append(output.numel() * output.element_size()))
              for module in model.modules() if not list(module.children())]
