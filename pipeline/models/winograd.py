@@ -49,13 +49,14 @@ def convolve(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
     images: (n, c, y, x); weight: (d, c, 3, 3), of the same dtype. Returns (n, d, y, x), channels last.
     """
-    count, channels, height, width = images.shape
+    count, _, height, width = images.shape
     rows, columns = _tiles(images)
     output = images.new_empty((count, height, width, len(weight)))
-    for outputs in _spans(len(weight), MOST_OUTPUTS):
-        kernels = _kernels(weight[outputs]).transpose(1, 2)
-        for some in _spans(count, _chunk(images, weight)):
-            tiles = _matrices(images.dtype)[2] @ torch.bmm(_windows(images[some]), kernels).view(WINDOW**2, -1)
+    blocks = [(outputs, _kernels(weight[outputs]).transpose(1, 2)) for outputs in _spans(len(weight), MOST_OUTPUTS)]
+    for some in _spans(count, _chunk(images, weight)):
+        windows = _windows(images[some])
+        for outputs, kernels in blocks:
+            tiles = _matrices(images.dtype)[2] @ torch.bmm(windows, kernels).view(WINDOW**2, -1)
             tiles = tiles.view(TILE, TILE, -1, rows, columns, kernels.shape[2]).permute(2, 3, 0, 4, 1, 5)
             output[some, :, :, outputs] = tiles.reshape(-1, rows * TILE, columns * TILE, kernels.shape[2])[:, :height, :width]
     return output.permute(0, 3, 1, 2)
@@ -67,29 +68,36 @@ def gradients(images: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor
 
     gradient: of the loss by the output, (n, d, y, x). Returns (n, c, y, x), channels last, and (d, c, 3, 3).
     """
-    parts = []
-    for outputs in _spans(len(weight), MOST_OUTPUTS):
-        parts.append(_gradients(images, weight[outputs], gradient[:, outputs], by_images, by_weight))
-    for_images, for_weight = zip(*parts, strict=True)
-    return sum(for_images) if by_images else None, torch.cat(for_weight) if by_weight else None
-
-
-def _gradients(images: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor, by_images: bool,
-               by_weight: bool) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    count, channels, height, width = images.shape
-    windows, kernels, _ = _matrices(images.dtype)
-    transformed = _kernels(weight) if by_images else None
-    for_images = images.new_empty((count, height, width, channels)) if by_images else None
-    products = images.new_zeros((WINDOW**2, len(weight), channels)) if by_weight else None
-    for some in _spans(count, _chunk(images, weight)):
-        tiles = _transposed_tiles(gradient[some])
+    for_images = torch.empty_like(images, memory_format=torch.channels_last) if by_images else None
+    blocks = _spans(len(weight), MOST_OUTPUTS)
+    kernels = [_kernels(weight[outputs]) for outputs in blocks] if by_images else []
+    products = [images.new_zeros((WINDOW**2, len(weight[outputs]), len(weight[0]))) for outputs in blocks] if by_weight else []
+    for some in _spans(len(images), _chunk(images, weight)):
+        tiles = [_transposed_tiles(gradient[some, outputs]) for outputs in blocks]
         if by_images:
-            back = windows.t() @ torch.bmm(tiles, transformed).view(WINDOW**2, -1)
-            for_images[some] = _overlay(back.view(WINDOW, WINDOW, -1, *_tiles(images), channels))[:, 1 : height + 1, 1 : width + 1]
+            for_images[some] = _back(tiles, kernels, images[some])
         if by_weight:
-            products.baddbmm_(tiles.transpose(1, 2), _windows(images[some]))
-    for_weight = (kernels.t() @ products.view(WINDOW**2, -1)).view(KERNEL, KERNEL, *weight.shape[:2]) if by_weight else None
-    return for_images.permute(0, 3, 1, 2) if by_images else None, for_weight.permute(2, 3, 0, 1) if by_weight else None
+            windows = _windows(images[some])
+            for product, one in zip(products, tiles, strict=True):
+                product.baddbmm_(one.transpose(1, 2), windows)
+    return for_images, torch.cat([_kernels_back(product) for product in products]) if by_weight else None
+
+
+def _back(tiles: list[torch.Tensor], kernels: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """Gradient by `images` from the transposed tiles and the kernels of every block of outputs: (n, c, y, x)."""
+    summed = torch.bmm(tiles[0], kernels[0])
+    for one, other in zip(tiles[1:], kernels[1:], strict=True):
+        summed.baddbmm_(one, other)
+    windows = _matrices(images.dtype)[0].t() @ summed.view(WINDOW**2, -1)
+    _, channels, height, width = images.shape
+    whole = _overlay(windows.view(WINDOW, WINDOW, -1, *_tiles(images), channels))
+    return whole[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2)
+
+
+def _kernels_back(product: torch.Tensor) -> torch.Tensor:
+    """Gradient by kernels from the products (36, d, c) of tiles and windows: (d, c, 3, 3)."""
+    flat = _matrices(product.dtype)[1].t() @ product.view(WINDOW**2, -1)
+    return flat.view(KERNEL, KERNEL, *product.shape[1:]).permute(2, 3, 0, 1)
 
 
 def _tiles(images: torch.Tensor) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def make_pretrained(settings: Settings, layout: Layout, backend: Backend, engine
 @contextmanager
 def _image_set(settings: Settings, layout: Layout, cores: Engine, progress: Progress) -> Iterator[Path]:
     """A file with the images for as long as they are wanted: uint8 (image, channel, y, x), the classes in turn."""
-    path, count, size = layout.pretraining(".unfinished-images.npy"), settings.pretrain_images, settings.pretrain_size
+    path, count, size = layout.unfinished / "images.npy", settings.pretrain_images, settings.pretrain_size
     path.parent.mkdir(parents=True, exist_ok=True)
     jobs = [ImageJob(first, min(first + IMAGES_A_JOB, count), settings.pretrain_classes, size, settings.seed)
             for first in range(0, count, IMAGES_A_JOB)]
