@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import NoCuda
@@ -28,6 +28,10 @@ class Backend:
         import torch
 
         return torch.autocast(self.device, torch.bfloat16)
+
+    def in_fp32(self) -> "Backend":
+        """The same without bfloat16, for what asks for exact numbers or gains nothing from it."""
+        return replace(self, bf16=False)
 
     @property
     def memory_format(self):

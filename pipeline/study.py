@@ -145,11 +145,13 @@ def _run_train(study: Study, units: list[Unit]) -> None:
 def _run_evaluate(study: Study, units: list[Unit]) -> None:
     from pipeline.evaluation.evaluate import SPLITS, ScoreJob, score_patients
     from pipeline.evaluation.runs import write_runs
+    from pipeline.models.placing import suited
 
     settings, backend = study.settings, study.backend
     units = sorted(units, key=lambda unit: unit.subject not in RESNET_MODELS)  # the longest first
     runs = range(settings.seeds)
-    jobs = [ScoreJob(study.layout.root, unit.subject, run, split, backend, 1) for unit in units for run in runs for split in SPLITS]
+    jobs = [ScoreJob(study.layout.root, unit.subject, run, split, suited(backend, unit.subject), 1)
+            for unit in units for run in runs for split in SPLITS]
     scored: dict[str, dict] = {unit.subject: {} for unit in units}
     by_model = {unit.subject: unit for unit in units}
     last = time.monotonic()
@@ -178,7 +180,7 @@ def _run_explain(study: Study, units: list[Unit]) -> None:
     for unit in [unit for unit in units if unit.subject == "examples"]:
         _timed(study, unit, lambda: write_examples(study.layout))
     models = sorted((unit for unit in units if unit.subject in CONV_MODELS), key=lambda unit: unit.subject not in RESNET_MODELS)
-    jobs = [ExplainJob(study.layout.root, unit.subject, study.settings.seeds, study.backend, 1) for unit in models]
+    jobs = [ExplainJob(study.layout.root, unit.subject, study.settings.seeds, study.backend.in_fp32(), 1) for unit in models]
     _run_jobs(study, "explain", explain_model, models, jobs)
     for unit in [unit for unit in units if unit.subject == "patients"]:
         _timed(study, unit, lambda: _browse(study))
@@ -189,7 +191,7 @@ def _browse(study: Study) -> list[Path]:
     from pipeline.explanations.browsing import browse_jobs, browse_patients, write_browsing
 
     compared = read_json(study.layout.comparison, "evaluate")["compared"]
-    jobs = browse_jobs(study.layout, compared, study.backend)
+    jobs = browse_jobs(study.layout, compared, study.backend.in_fp32())
     found: list = [None] * len(jobs)
     with study.progress.bar("browse", len(jobs)) as bar:
         for index, maps in study.engine.run(browse_patients, jobs):

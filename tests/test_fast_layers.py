@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from pipeline.device import Backend
+from pipeline.layout import MODELS, RESNET_MODELS
 from pipeline.models.convolution import QuickConv2d, weight_gradient
-from pipeline.models.placing import place
+from pipeline.models.placing import place, suited
 from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
 
 CPU = Backend("cpu", bf16=False, channels_last=True)
@@ -83,3 +84,9 @@ def test_one_slice_under_summed_kernels_is_the_slice_on_three_channels():
     assert isinstance(network.network.conv1, SameSliceConv2d)
     assert torch.allclose(before, after)
     assert torch.allclose(torch.autograd.grad(after, network.network.conv1.weight, gradient)[0], expected)
+
+
+def test_only_the_resnets_compute_in_bf16():
+    fast = Backend("cpu", bf16=True, channels_last=True)
+    assert [name for name in MODELS if suited(fast, name).bf16] == list(RESNET_MODELS)
+    assert suited(CPU, "ResNet18") == CPU and fast.in_fp32() == CPU

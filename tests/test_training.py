@@ -8,6 +8,7 @@ from pipeline.benchmarks.plain import fit_plainly
 from pipeline.device import Backend, choose_backend
 from pipeline.errors import OutOfDeviceMemory
 from pipeline.layout import MODELS
+from pipeline.models.placing import suited
 from pipeline.models.registry import build_model
 from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network
 from pipeline.training.predict import predict_slices
@@ -68,7 +69,7 @@ def test_two_runs_are_equal_bit_for_bit(data):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, data):
-    fast = choose_backend("cpu", fast=True)
+    fast = suited(choose_backend("cpu", fast=True), name)
     tolerance = 0.05 if fast.bf16 else 5e-3
     plain, quick = (fit(name, data, backend, epochs=1).history for backend in (PLAIN, fast))
     assert quick[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=tolerance)

@@ -18,34 +18,46 @@ BYTES_PER_WEIGHT = 36
 
 @dataclass(frozen=True)
 class Machine:
-    """matrix_rate: multiplications and additions per second in the backend's precision; bandwidth: bytes per second."""
+    """Rates of all cores: matrix_rate and plain_rate, multiplications and additions per second in the fastest precision
+    (bf16 in hardware, else fp32) and in fp32; bandwidth, bytes per second."""
 
     matrix_rate: float
+    plain_rate: float
     bandwidth: float
+
+    def rate(self, backend: Backend) -> float:
+        """Operations per second in the backend's precision."""
+        return self.matrix_rate if backend.bf16 else self.plain_rate
 
 
 @dataclass(frozen=True)
 class Work:
-    """One training step of a model: its operations, and the bytes of weights, moments and activations it moves."""
+    """One training step of a model: its operations, those of its forward pass alone, and the bytes of weights, moments and
+    activations it moves."""
 
     operations: float
+    forward: float
     bytes: float
 
-    def floor_seconds(self, machine: Machine) -> float:
+    def floor_seconds(self, machine: Machine, backend: Backend) -> float:
         """The larger of the two floors: what the machine needs at least."""
-        return max(self.operations / machine.matrix_rate, self.bytes / machine.bandwidth)
+        return max(self.operations / machine.rate(backend), self.bytes / machine.bandwidth)
 
 
 def measure_machine(backend: Backend) -> Machine:
-    """Measure both rates with torch's own matrix product and copy, all cores working."""
-    kind = torch.bfloat16 if backend.bf16 else torch.float32
-    side = MATRIX[backend.device]
-    left, right = (torch.randn(side, side, device=backend.device, dtype=kind) for _ in range(2))
-    product = median_seconds(lambda: left @ right, backend.device, 5)
+    """Measure the rates with torch's own matrix product and copy, all cores working."""
+    plain = _matrix_rate(backend.device, torch.float32)
+    rate = _matrix_rate(backend.device, torch.bfloat16) if backend.bf16 else plain
     source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
     target = torch.empty_like(source)
     copy = median_seconds(lambda: target.copy_(source), backend.device, 5)
-    return Machine(2 * side**3 / product, 2 * COPIED_BYTES / copy)
+    return Machine(rate, plain, 2 * COPIED_BYTES / copy)
+
+
+def _matrix_rate(device: str, kind: torch.dtype) -> float:
+    side = MATRIX[device]
+    left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+    return 2 * side**3 / median_seconds(lambda: left @ right, device, 5)
 
 
 def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:
@@ -63,11 +75,12 @@ def training_work(model: nn.Module, image_size: int, batch_size: int, backend: B
              for module in model.modules() if not list(module.children())]
     images = as_input(torch.zeros(batch_size, 1, image_size, image_size), backend)
     model.train()
-    with FlopCounterMode(display=False) as counter, backend.autocast():
+    with FlopCounterMode(display=False) as forward, backend.autocast():
         loss = model(images).sum()
-    with counter:
+    with FlopCounterMode(display=False) as backward:  # a counter of its own, since one begins anew each time it is entered
         loss.backward()
     for hook in hooks:
         hook.remove()
     weights = sum(parameter.numel() for parameter in model.parameters())
-    return Work(float(counter.get_total_flops()), float(2 * sum(activations) + BYTES_PER_WEIGHT * weights))
+    operations = [float(counter.get_total_flops()) for counter in (forward, backward)]
+    return Work(sum(operations), operations[0], float(2 * sum(activations) + BYTES_PER_WEIGHT * weights))

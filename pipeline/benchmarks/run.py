@@ -6,6 +6,7 @@ needs what this machine lacks is left out and said to be left out.
 """
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from pipeline.benchmarks.ablation import time_without
 from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
-from pipeline.benchmarks.plain import fit_plainly
 from pipeline.benchmarks.timing import REPETITIONS, median_seconds
+from pipeline.benchmarks.trainings import copied, shortened, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
 from pipeline.layout import CNN_MODELS, DNN_MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
-from pipeline.models.placing import place
+from pipeline.models.placing import place, suited
 from pipeline.models.registry import build_model
 from pipeline.progress import Progress
 from pipeline.records import write_json
@@ -38,7 +39,6 @@ from pipeline.training.tune import plan_jobs
 
 EPOCHS = 2
 VALUES = Hyperparameters(1e-4, 0.0, 1.0)
-PAIRS = ("DNN1", "CNN1", "ResNet18")
 SMALL = DNN_MODELS + CNN_MODELS
 LARGE, LARGE_IMAGES = 512, 32
 STUDY_GOAL = {"cpu": 4.0, "cuda": 10.0}
@@ -54,8 +54,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         run_stages(study, "pretrain")
         torch.set_num_threads(core_count())
         machine = measure_machine(study.backend)
-        rows = [_models(study, "one trial of every tuned model", list(TUNED_MODELS), STUDY_GOAL[device])]
-        rows += [_models(study, f"two trials of {model}", [model, model], None) for model in PAIRS]
+        rows = [_trainings(study, machine)]
         rows += [_together(study, model) for model in SMALL] if device == "cuda" else []
         rows += _large_images(study, machine)
         rows += _growth(study)
@@ -76,26 +75,22 @@ def _row(name: str, ours: float, other: float | None, goal: float | None, note: 
     return {"name": name, "ours_s": ours, "other_s": other, "ratio": other / ours if other else None, "goal": goal, "note": note}
 
 
-def _models(study: Study, name: str, models: list[str], goal: float | None) -> dict:
-    """Trials side by side, as the tuning stage runs them, against the plain loop one after another."""
-    jobs = plan_jobs([(model, VALUES) for model in reversed(models)], EPOCHS, study.settings, study.layout, study.backend, False)
+def _trainings(study: Study, machine: Machine) -> dict:
+    """The search and the final trainings of the whole study, fewer epochs each, against plain loops one after another."""
     ours_last: dict[str, dict] = {}
-    plain_last: dict[str, list[dict]] = {model: [] for model in models}
-
-    def ours() -> None:
-        for index, result in study.engine.run(run_training, jobs, [job.threads for job in jobs]):
-            ours_last[jobs[index].model] = result.history[-1]
-
-    def plain() -> None:  # each repetition has random numbers of its own: the spread of the plain loop
-        for model in models:
-            plain_last[model].append(_plain_trial(study, model)[-1])
-
-    seconds = median_seconds(ours, study.backend.device)
-    torch.set_num_threads(core_count())
-    other = median_seconds(plain, study.backend.device)
-    outside = [model for model in dict.fromkeys(models) if not _within(ours_last[model], plain_last[model])]
-    same = "final loss and AUC within the plain loop's spread" if not outside else f"outside the plain loop's spread: {', '.join(outside)}"
-    return _row(name, seconds, other, goal, f"{EPOCHS} epochs each, plain loop fp32 NCHW with DataLoader; {same}")
+    plain_last: list[dict[str, dict]] = []
+    with copied(study, shortened(study.settings)) as short:
+        seconds = median_seconds(lambda: ours_last.update(train_in_stages(short)), study.backend.device)
+        torch.set_num_threads(core_count())
+        # Each repetition has random numbers of its own: the spread of the plain loop.
+        other = median_seconds(lambda: plain_last.append(train_plainly(short)), study.backend.device)
+    outside = [model for model in ours_last if not _within(ours_last[model], [last[model] for last in plain_last])]
+    same = f"outside the plain loop's spread: {', '.join(outside)}" if outside else "final losses and AUCs within the plain loop's spread"
+    settings = short.settings
+    epochs = f"{settings.epochs_tuning} epochs a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
+    return _row("all trials and final trainings", seconds, other, STUDY_GOAL[study.backend.device],
+                f"{epochs}; plain loop fp32 NCHW with DataLoader; {same}; matrix rate {machine.matrix_rate / machine.plain_rate:.1f} "
+                "times that of fp32")
 
 
 def _together(study: Study, model: str) -> dict:
@@ -127,13 +122,6 @@ def _within(ours: dict, plain: list[dict]) -> bool:
     return True
 
 
-def _plain_trial(study: Study, model: str) -> list[dict]:
-    dataset = load_dataset(study.layout)
-    network = build_untrained_model(study.layout, model, dataset.slices.shape[-1])
-    data = gather_training_data(dataset, study.settings.monitor_slices)
-    return fit_plainly(network, data, VALUES, EPOCHS, study.settings.batch_size, study.backend.device)
-
-
 def _random_images(size: int, count: int) -> TrainingData:
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.random((count, 1, size, size), dtype=np.float32)).half()
@@ -153,7 +141,7 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
     scoring = median_seconds(lambda: predict_slices(model, data.watched, backend), backend.device)
     steps = LARGE_IMAGES // batch
     share = work.operations * steps / (ours - scoring) / machine.matrix_rate
-    scored = work.operations / 3 / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
+    scored = work.forward / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
     name = f"ResNet18 at {LARGE} x {LARGE}"
     note = f"{LARGE_IMAGES / (ours - scoring):.1f} images/s in training, {LARGE_IMAGES / scoring:.1f} in scoring"
     rows = [_row(f"{name}, share of the matrix rate", ours - scoring, share * (ours - scoring), SHARE_GOAL[backend.device],
@@ -189,21 +177,22 @@ def _parts(study: Study) -> dict[str, dict[str, float]]:
     data = gather_training_data(dataset, study.settings.monitor_slices)
     torch.set_num_threads(1)
     return {model: time_parts(build_untrained_model(study.layout, model, dataset.slices.shape[-1]), data,
-                              study.settings.batch_size, study.backend) for model in TUNED_MODELS}
+                              study.settings.batch_size, suited(study.backend, model)) for model in TUNED_MODELS}
 
 
 def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
     """Per model: operations and bytes of a training step, the floor, and what a step takes with all cores."""
-    size, batch, backend = study.settings.image_size, study.settings.batch_size, study.backend
+    size, batch = study.settings.image_size, study.settings.batch_size
     torch.set_num_threads(core_count())
     data = _random_images(size, 2 * batch)
     found = {}
     for name in TUNED_MODELS:
+        backend = suited(study.backend, name)
         work = training_work(build_model(name, size), size, batch, backend)
         model = place(build_model(name, size), backend)
-        scoring = median_seconds(lambda model=model: predict_slices(model, data.watched, backend), backend.device)
-        epoch = median_seconds(lambda model=model: fit_network(model, data, VALUES, 1, batch, 0, backend), backend.device)
-        found[name] = {"operations": work.operations, "bytes": work.bytes, "floor_s": work.floor_seconds(machine),
+        scoring = median_seconds(partial(predict_slices, model, data.watched, backend), backend.device)
+        epoch = median_seconds(partial(fit_network, model, data, VALUES, 1, batch, 0, backend), backend.device)
+        found[name] = {"operations": work.operations, "bytes": work.bytes, "floor_s": work.floor_seconds(machine, backend),
                        "step_s": max(epoch - scoring, 0.0) / 2}
     return found
 

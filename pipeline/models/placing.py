@@ -3,8 +3,18 @@
 from torch import nn
 
 from pipeline.device import Backend
+from pipeline.layout import RESNET_MODELS
 from pipeline.models.convolution import use_quick_convolutions
 from pipeline.models.resnet import use_same_slice
+
+
+def suited(backend: Backend, model: str) -> Backend:
+    """The backend for a model of this name: bfloat16 for the ResNets alone, whose time is arithmetic.
+
+    The small networks take as long in fp32, and their batch normalisations, over as few values as the batch has images,
+    would make the rounding of bfloat16 large.
+    """
+    return backend if model in RESNET_MODELS else backend.in_fp32()
 
 
 def place(model: nn.Module, backend: Backend) -> nn.Module:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.device import Backend
 from pipeline.engine import Engine, core_count
 from pipeline.layout import RESNET_MODELS, Layout
+from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import SEARCHED, Settings
@@ -63,7 +64,7 @@ def plan_jobs(wanted: list[tuple[str, Hyperparameters]], epochs: int, settings: 
     """Jobs for (model, values) pairs and the runs of each, with the threads its kind of network always gets on this machine."""
     return [
         TrainJob(layout.root, model, values, epochs, settings.batch_size, settings.monitor_slices,
-                 run_seed(settings.seed, run), backend, threads_for(model), keep_weights)
+                 run_seed(settings.seed, run), suited(backend, model), threads_for(model), keep_weights)
         for model, values in wanted for run in range(settings.seeds)
     ]
 

@@ -1,0 +1,71 @@
+"""All trainings of a study, the search and the final ones: as the stages do them, and as plain loops do them one after another."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.benchmarks.plain import fit_plainly
+from pipeline.data.dataset import load_dataset
+from pipeline.layout import MODELS, TUNED_MODELS, Layout
+from pipeline.records import read_csv
+from pipeline.settings import SEARCHED, Settings
+from pipeline.study import Study
+from pipeline.training.final import train_models, tuned_as
+from pipeline.training.loop import Hyperparameters, gather_training_data
+from pipeline.training.search import Search
+from pipeline.training.trial import build_untrained_model
+from pipeline.training.tune import tune_models
+
+# Trials and final trainings have this share of their epochs, at least one and two.
+SHARE = 1 / 8
+
+
+def shortened(settings: Settings) -> Settings:
+    """The same study with SHARE of its epochs."""
+    final = {name: max(round(SHARE * getattr(settings, name)), 2) for name in ("epochs_small", "epochs_resnet")}
+    return replace(settings, epochs_tuning=max(round(SHARE * settings.epochs_tuning), 1), **final)
+
+
+@contextmanager
+def copied(study: Study, settings: Settings) -> Iterator[Study]:
+    """The study with other settings, in a folder that is thrown away; its data and pretrained weights go along."""
+    with tempfile.TemporaryDirectory() as folder:
+        layout = Layout(Path(folder))
+        for inside in (study.layout.dataset.parent, study.layout.pretraining("weights.safetensors").parent):
+            shutil.copytree(inside, layout.root / inside.relative_to(study.layout.root))
+        yield replace(study, layout=layout, settings=settings)
+
+
+def train_in_stages(study: Study) -> dict[str, dict]:
+    """Tune and train every model as the stages of the pipeline do; the last epoch of each final training."""
+    shutil.rmtree(study.layout.unfinished, ignore_errors=True)  # finished trials would not be run again
+    searches = dict.fromkeys(TUNED_MODELS, "bench")
+    common = study.settings, study.layout, study.backend, study.engine, study.progress
+    tune_models(list(TUNED_MODELS), searches, *common)
+    train_models(list(MODELS), searches, *common, lambda model, files: None)
+    rows = {model: read_csv(study.layout.model(model, "history.csv"), "train")[-1] for model in MODELS}
+    return {model: {name: float(value or "nan") for name, value in row.items()} for model, row in rows.items()}
+
+
+def train_plainly(study: Study) -> dict[str, dict]:
+    """The same trials and final trainings in plain loops, as the source study went about it; the last epochs likewise."""
+    settings = study.settings
+    chosen = {}
+    for model in TUNED_MODELS:
+        search = Search(settings.grid[model], settings.last_epochs)
+        for coordinate in SEARCHED:
+            for values in search.missing(coordinate):
+                search.trials[values] = _plain_run(study, model, values, settings.epochs_tuning)
+            search.settle(coordinate)
+        chosen[model] = search.best()
+    return {model: _plain_run(study, model, chosen[tuned_as(model)], settings.final_epochs(model))[-1] for model in MODELS}
+
+
+def _plain_run(study: Study, model: str, values: Hyperparameters, epochs: int) -> list[dict]:
+    dataset = load_dataset(study.layout)
+    network = build_untrained_model(study.layout, model, dataset.slices.shape[-1])
+    data = gather_training_data(dataset, study.settings.monitor_slices)
+    return fit_plainly(network, data, values, epochs, study.settings.batch_size, study.backend.device)

@@ -1,0 +1,58 @@
+"""What the bench counts and compares: operations by hand, and the same work on both sides."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from pipeline.benchmarks import trainings
+from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, training_work
+from pipeline.device import Backend
+from pipeline.layout import MODELS, TUNED_MODELS
+from pipeline.settings import load_settings
+
+PLAIN, BF16 = Backend("cpu", bf16=False, channels_last=False), Backend("cpu", bf16=True, channels_last=True)
+
+
+def test_a_step_counts_its_forward_and_its_backward_operations():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Linear(3, 1))
+    work = training_work(model, 4, 2, PLAIN)
+    first, second = 2 * 2 * 16 * 3, 2 * 2 * 3 * 1  # a multiplication and an addition for each image and weight
+    assert work.forward == first + second
+    assert work.operations == work.forward + first + 2 * second  # nobody asks for the gradient of the images
+    assert work.bytes == 2 * 4 * (2 * 16 + 2 * 3 + 2 * 1) + BYTES_PER_WEIGHT * (16 * 3 + 3 + 3 + 1)
+
+
+def test_the_larger_floor_counts():
+    machine = Machine(matrix_rate=100.0, plain_rate=50.0, bandwidth=10.0)
+    assert Work(1000.0, 300.0, 20.0).floor_seconds(machine, BF16) == pytest.approx(10.0)
+    assert Work(1000.0, 300.0, 20.0).floor_seconds(machine, PLAIN) == pytest.approx(20.0)
+    assert Work(100.0, 30.0, 20.0).floor_seconds(machine, BF16) == pytest.approx(2.0)
+
+
+def test_the_shortened_study_keeps_the_proportions():
+    short = trainings.shortened(load_settings("paper"))
+    assert (short.epochs_tuning, short.epochs_small, short.epochs_resnet) == (2, 12, 6)
+    tiny = trainings.shortened(load_settings("tiny"))
+    assert (tiny.epochs_tuning, tiny.epochs_small, tiny.epochs_resnet) == (1, 2, 2)
+
+
+def test_the_plain_loops_run_every_trial_once_and_every_final_training(monkeypatch):
+    runs: list[tuple] = []
+
+    def run(study, model, values, epochs):
+        runs.append((model, values, epochs))
+        loss = abs(values.lr - 1e-4) + values.wd + (1 - values.mp)
+        return [{"epoch": 1, "val_loss": loss, "val_auc": 0.5}]
+
+    monkeypatch.setattr(trainings, "_plain_run", run)
+    settings = load_settings("quick")
+    last = trainings.train_plainly(SimpleNamespace(settings=settings))
+    trials = Counter(model for model, _, epochs in runs if epochs == settings.epochs_tuning)
+    sizes = {model: [len(values) for values in vars(settings.grid[model]).values()] for model in TUNED_MODELS}
+    assert trials == {model: lr + (wd - 1) + (mp - 1) for model, (lr, wd, mp) in sizes.items()}
+    finals = {model: values for model, values, epochs in runs if epochs == settings.epochs_small}
+    assert list(finals) == list(MODELS) == list(last)
+    assert finals["ResNet18og"] == finals["ResNet18"]
+    assert (finals["DNN1"].lr, finals["DNN1"].wd, finals["DNN1"].mp) == (1e-4, 0.0, 1.0)
