@@ -102,6 +102,11 @@ def _metrics(study: Study) -> Rows:
             for model in study.compared for criterion in CRITERIA]
 
 
+def _calibration(study: Study) -> Rows:
+    return [{"model": model, **dict(zip(bins, map(float, row), strict=True))}
+            for model in study.compared for bins in [study.calibration(model)] for row in zip(*bins.values(), strict=True)]
+
+
 def _filters(study: Study, models: Iterable[str]) -> dict:
     return {model: _nested(study.filters(model)) for model in models}
 
@@ -195,10 +200,12 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "fig-roc": _roc,
     "fig-confusion": _confusion,
     "fig-metrics": _metrics,
+    "fig-calibration": _calibration,
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-auc": _auc,
+    "tbl-differences": lambda study: study.differences,
     "tbl-localisation": _localisation,
     "tbl-times": _times,
 }

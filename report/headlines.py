@@ -21,6 +21,7 @@ def headlines(study: Study) -> dict:
         "best_dnn": study.best_dnn,
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
+        "differences": study.differences,
         "models": {model: _model(study, model) for model in study.models},
     }
 
@@ -31,7 +32,8 @@ def _model(study: Study, model: str) -> dict:
         "hyperparameters": described["hyperparameters"],
         "parameters": described["parameters"],
         "best_epoch": described["best_epoch"],
-        **{key: metrics[key] for key in ("auc", "auc_low", "auc_high", "brier", "loss", "validation_auc", "validation_loss")},
+        **{key: metrics[key] for key in ("auc", "auc_low", "auc_high", "brier", "mean_probability", "loss", "validation_auc",
+                                         "validation_loss")},
         "thresholds": {criterion: study.thresholds(model)[criterion, "validation"]["threshold"] for criterion in ("f1", "gmean")},
         "confusion": {criterion: {key: count for key, count in counts.items() if key != "threshold"}
                       for criterion, counts in study.confusion(model).items()},

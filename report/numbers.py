@@ -46,6 +46,15 @@ def percent(value: float | None, digits: int, language: str) -> str:
     return decimal(100 * value, digits, language) + "\u00a0%"
 
 
+def p_value(value: float, language: str) -> str:
+    """A p value with three digits, below that only the bound.
+
+    >>> p_value(0.0004, "sl")
+    '< 0,001'
+    """
+    return f"< {decimal(0.001, 3, language)}" if value < 0.001 else decimal(value, 3, language)
+
+
 def scientific(value: float, language: str) -> str:
     """A hyperparameter the way it is read: 0, 5 · 10⁻⁴, 10⁻³, 0,9; never broken at the end of a line.
 

@@ -11,6 +11,9 @@ from report.templating import TEMPLATES, environment
 from report.text import Text
 from report.words import Words
 
+SIGNIFICANT = 0.05
+BASELINE = "density"
+
 
 class Sentences:
     """`sentences.roc` is the sentence of `templates/sentences/<language>/roc.md.j2`, in one line of Markdown."""
@@ -52,6 +55,13 @@ def _helpers(study: Study) -> dict[str, object]:
     def by_auc(models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -study.metrics(model)["auc"])
 
+    def by_brier(models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: study.metrics(model)["brier"])
+
+    def by_bias(models: list[str]) -> list[str]:
+        """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""
+        return sorted(models, key=lambda model: -abs(study.metrics(model)["mean_probability"] - study.metrics(model)["prevalence"]))
+
     def by_mean_auc(models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -study.spread(model)["auc"]["mean"])
 
@@ -63,10 +73,22 @@ def _helpers(study: Study) -> dict[str, object]:
         """The coordinates at which loss and AUC would choose differently."""
         return [phase for phase in study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
 
-    def separated(first: str, second: str) -> bool:
-        """Whether the 95 % intervals of two AUCs do not overlap."""
-        a, b = study.metrics(first), study.metrics(second)
-        return a["auc_low"] > b["auc_high"] or b["auc_low"] > a["auc_high"]
+    def between(first: str, second: str) -> dict:
+        """The stored difference of two compared models, turned so that it is first minus second."""
+        row = next(row for row in study.differences if {row["first"], row["second"]} == {first, second})
+        if row["first"] == first:
+            return row
+        return row | {"first": first, "second": second, "difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+
+    def told_apart() -> list[dict]:
+        """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first."""
+        found = [row for row in study.differences if row["p_holm"] < SIGNIFICANT and row["second"] != BASELINE]
+        return [between(*sorted((row["first"], row["second"]), key=lambda model: -study.metrics(model)["auc"])) for row in found]
+
+    def above_density() -> list[str]:
+        """The compared models whose AUC lies above that of the mean lung density after the same correction."""
+        against = {model: between(model, BASELINE) for model in study.compared}
+        return [model for model, row in against.items() if row["p_holm"] < SIGNIFICANT and row["difference"] > 0]
 
     def below_half() -> int:
         """How many of the compared models' validation thresholds lie below 0.5."""
@@ -90,5 +112,7 @@ def _helpers(study: Study) -> dict[str, object]:
             "found": [model for model in study.tuned if model not in missed],
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
-            "by_auc": by_auc, "by_mean_auc": by_mean_auc, "by_range": by_range, "disagreements": disagreements,
-            "separated": separated, "below_half": below_half, "fewest_missed": fewest_missed}
+            "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
+            "disagreements": disagreements,
+            "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
+            "fewest_missed": fewest_missed}

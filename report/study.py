@@ -196,10 +196,13 @@ class Study:
 
     def validation_loss(self, model: str) -> float | None:
         """What the better DNN and the better CNN were chosen by: that of the one run, or the mean of the runs."""
-        if not self.repeated:
-            return self.metrics(model)["validation_loss"]
-        found = self.spread(model)["validation_loss"]
-        return found and found["mean"]
+        return self.comparison["validation_loss"][model]
+
+    @property
+    def differences(self) -> list[dict]:
+        """Every pair of the compared models and the mean density on the test set: first, second, difference (of their AUCs), low
+        and high (95 % interval), p, and p_holm, corrected for all pairs."""
+        return self.comparison["differences"]
 
     def metrics(self, model: str) -> dict:
         return read_json(self.layout.evaluation(model, "metrics.json"), "evaluate")
@@ -219,6 +222,11 @@ class Study:
         """Columns fpr, tpr and threshold of a ROC curve, each float64 (point,)."""
         rows = read_csv(self.layout.evaluation(model, "roc.csv"), "evaluate")
         return _columns([{k: v for k, v in row.items() if k != "split"} for row in rows if row["split"] == split])
+
+    def calibration(self, model: str) -> dict[str, np.ndarray]:
+        """Bins of the test patients by rising probability: patients, probability (mean), severe (share), low and high (95 %
+        interval), each float64 (bin,)."""
+        return _columns(read_csv(self.layout.evaluation(model, "calibration.csv"), "evaluate"))
 
     def filters(self, model: str) -> np.ndarray:
         """First-layer filters, float32 (filter, channel, y, x)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.layout import STAGES
+from pipeline.layout import MODELS, STAGES
 from report import source_study
 from report.study import Study
 from report.templating import environment
@@ -72,6 +72,20 @@ def _interval(values: dict, words: Words) -> str:
     return f"{words.decimal(values['auc_low'])}–{words.decimal(values['auc_high'])}"
 
 
+def _differences(study: Study, words: Words) -> Rows:
+    rows = [[words("pair"), words("difference"), words("interval"), words("p_holm")]]
+    for row in study.differences:
+        ends = "; ".join(words.decimal(row[end]) for end in ("low", "high"))  # a dash would meet a minus
+        rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}", words.decimal(row["difference"]), ends,
+                     words.p_value(row["p_holm"])])
+    return rows
+
+
+def _named(classifier: str, words: Words) -> str:
+    """A model by its own name, a baseline by its name in the page's language."""
+    return classifier if classifier in MODELS else words(classifier)
+
+
 def _localisation(study: Study, words: Words) -> Rows:
     rows = [[words("model"), words("saliency"), words("gradcam"), words("chance")]]
     for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
@@ -98,6 +112,7 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-auc": _auc,
+    "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-times": _times,
 }

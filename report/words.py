@@ -65,6 +65,9 @@ class Words:
     def percent(self, value: float | None, digits: int = 0) -> str:
         return numbers.percent(value, digits, self.language)
 
+    def p_value(self, value: float) -> str:
+        return numbers.p_value(value, self.language)
+
     def scientific(self, value: float) -> str:
         return numbers.scientific(value, self.language)
 

@@ -33,7 +33,7 @@ def test_the_larger_floor_counts():
 
 def test_the_shortened_study_keeps_the_proportions():
     short = trainings.shortened(load_settings("paper"))
-    assert (short.epochs_tuning, short.epochs_small, short.epochs_resnet) == (2, 12, 6)
+    assert (short.epochs_tuning, short.epochs_small, short.epochs_resnet) == (1, 5, 2)
     tiny = trainings.shortened(load_settings("tiny"))
     assert (tiny.epochs_tuning, tiny.epochs_small, tiny.epochs_resnet) == (1, 2, 2)
 

@@ -20,7 +20,7 @@ from pipeline.training.trial import build_untrained_model
 from pipeline.training.tune import tune_models
 
 # Trials and final trainings have this share of their epochs, at least one and two.
-SHARE = 1 / 8
+SHARE = 1 / 20
 
 
 def shortened(settings: Settings) -> Settings:

@@ -1,32 +1,37 @@
-"""Which models are compared, and the two baselines that need no network."""
+"""Which models are compared, the two baselines that need no network, and which of them the test patients tell apart."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.evaluation.differences import compare_aucs
 from pipeline.evaluation.metrics import bootstrap_auc
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
-from pipeline.records import read_json, write_json
+from pipeline.records import read_csv, read_json, write_json
 from pipeline.settings import Settings
 
 
 def compare_models(settings: Settings, layout: Layout) -> list[Path]:
-    """Write comparison.json: the best DNN and CNN by validation loss, the five compared, and the baselines."""
-    families = {"dnn": DNN_MODELS, "cnn": CNN_MODELS}
-    best = {name: _best(layout, models, settings.seeds > 1) for name, models in families.items()}
+    """Write comparison.json.
+
+    `validation_loss` by model and `best_dnn` and `best_cnn`, which have the lowest; `compared`, the five models;
+    `baselines`, by name their test AUC with interval; `differences`, every pair of the compared models and the mean density.
+    """
+    dataset = load_dataset(layout)
+    losses = {model: _validation_loss(layout, model, settings.seeds > 1) for model in DNN_MODELS + CNN_MODELS}
+    dnn, cnn = (min(models, key=lambda model: np.inf if losses[model] is None else losses[model]) for models in (DNN_MODELS, CNN_MODELS))
+    compared = [*reversed(RESNET_MODELS), cnn, dnn]
+    baselines = _baseline_scores(dataset)
+    scores = {**{model: _test_scores(layout, model) for model in compared}, "density": baselines["density"]}
     write_json(layout.comparison, {
-        "best_dnn": best["dnn"], "best_cnn": best["cnn"],
-        "compared": [*reversed(RESNET_MODELS), best["cnn"], best["dnn"]],
-        "baselines": _baselines(load_dataset(layout), settings),
+        "validation_loss": losses, "best_dnn": dnn, "best_cnn": cnn, "compared": compared,
+        "baselines": {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()},
+        "differences": [asdict(difference) for difference in compare_aucs(_test_labels(dataset), scores)],
     })
     return [layout.comparison]
-
-
-def _best(layout: Layout, models: tuple[str, ...], repeated: bool) -> str:
-    losses = {model: _validation_loss(layout, model, repeated) for model in models}
-    return min(models, key=lambda model: np.inf if losses[model] is None else losses[model])
 
 
 def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None:
@@ -37,18 +42,28 @@ def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None
     return found and found["mean"]
 
 
-def _baselines(dataset: Dataset, settings: Settings) -> dict[str, dict[str, float]]:
-    """Test AUC of the true lung involvement (the oracle, where known) and of the mean lung density."""
+def _test_labels(dataset: Dataset) -> np.ndarray:
+    return dataset.labels[dataset.members("test")]
+
+
+def _test_scores(layout: Layout, model: str) -> np.ndarray:
+    """Probabilities of the first run, (patient,) in the dataset's order."""
+    rows = read_csv(layout.evaluation(model, "scores.csv"), "evaluate")
+    return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
+
+
+def _baseline_scores(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The mean lung density of the test patients and, where it is known, their true lung involvement (the oracle)."""
     test = dataset.members("test")
-    labels = dataset.labels[test]
     scores = {"density": mean_density(dataset.slices[test])}
     if np.isfinite(dataset.lesion_fraction).all():
         scores["oracle"] = dataset.lesion_fraction[test]
-    result = {}
-    for name, values in scores.items():
-        low, high = bootstrap_auc(labels, values, settings.bootstrap, settings.seed)
-        result[name] = {"auc": float(roc_auc_score(labels, values)), "auc_low": low, "auc_high": high}
-    return result
+    return scores
+
+
+def _auc(labels: np.ndarray, scores: np.ndarray, settings: Settings) -> dict[str, float]:
+    low, high = bootstrap_auc(labels, scores, settings.bootstrap, settings.seed)
+    return {"auc": float(roc_auc_score(labels, scores)), "auc_low": low, "auc_high": high}
 
 
 def mean_density(slices: np.ndarray) -> np.ndarray:

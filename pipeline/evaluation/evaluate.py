@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
+from pipeline.evaluation.calibration import calibrate
 from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
@@ -54,7 +55,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
 
 
 def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:
-    """Write scores, ROC curves, thresholds, confusion matrices and metrics of one run of a model; return their paths.
+    """Write scores, ROC curves, thresholds, confusion matrices, metrics and calibration of one run of a model; return their paths.
 
     by_split: per split the slice probabilities (patient, slice) of `score_patients`.
     """
@@ -71,7 +72,9 @@ def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, n
     counts = {name: confusion_at(labels["test"], scores["test"], value) for name, value in chosen.items()}
     write_json(path("confusion.json"), {name: {"threshold": chosen[name], **asdict(counts[name])} for name in counts})
     write_json(path("metrics.json"), _metrics(model, labels, scores, counts, bootstrap, seed))
-    return [path(name) for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json")]
+    write_csv(path("calibration.csv"), [asdict(one) for one in calibrate(labels["test"], scores["test"])],
+              ("patients", "probability", "severe", "low", "high"))
+    return [path(name) for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json", "calibration.csv")]
 
 
 def _thresholds(labels: dict, scores: dict) -> list[dict]:
@@ -98,7 +101,8 @@ def _metrics(model: str, labels: dict, scores: dict, counts: dict, bootstrap: in
         "validation_auc": float(roc_auc_score(labels["validation"], scores["validation"])),
         "validation_loss": finite_or_none(log_loss(labels["validation"], scores["validation"])),
         "loss": finite_or_none(log_loss(labels["test"], scores["test"])),
-        "brier": brier_score(labels["test"], scores["test"]),
+        "brier": brier_score(labels["test"], scores["test"]), "mean_probability": float(scores["test"].mean()),
+        "prevalence": float(labels["test"].mean()),
         "at": {name: metrics_of(value) for name, value in counts.items()},
     }
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from pipeline.evaluation.thresholds import Confusion, f1, gmean
 
+# Quantile 0.975 of the standard normal distribution, of 95 % intervals.
+Z_95 = 1.959964
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balanced_accuracy", "mcc")
 
 
@@ -35,16 +37,23 @@ def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.mean((np.asarray(probabilities) - np.asarray(labels)) ** 2))
 
 
+def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Whether each severe patient scores above each mild one, ties counting half: float64 (severe, mild) of 0, 0.5 and 1.
+
+    The mean of all pairs is the AUC (Mann and Whitney 1947). labels, scores: (patient,).
+    """
+    severe, mild = (np.asarray(scores)[np.asarray(labels) == label] for label in (1, 0))
+    return (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
+
+
 def bootstrap_auc(labels: np.ndarray, scores: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
     """95 % percentile interval of the AUC over resampled patients, stratified by label.
 
-    The AUC is the share of (severe, mild) pairs in the right order, ties counting half (Mann and Whitney), so a
-    resample only reweighs a fixed matrix of pairs: all resamples are two matrix products.
+    A resample only reweighs the fixed matrix of pairs, so all resamples are two matrix products.
     """
-    severe, mild = (np.asarray(scores)[np.asarray(labels) == label] for label in (1, 0))
-    ordered = (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
+    ordered = pairs_in_order(labels, scores)
     rng = np.random.default_rng([seed, 5])
-    weights = [rng.multinomial(len(group), np.full(len(group), 1 / len(group)), resamples) for group in (severe, mild)]
+    weights = [rng.multinomial(size, np.full(size, 1 / size), resamples) for size in ordered.shape]
     values = np.einsum("ri,ij,rj->r", weights[0], ordered, weights[1], optimize=True) / ordered.size
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)

@@ -6,6 +6,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from report.figures.activations import draw_activations, draw_input_output
+from report.figures.calibration import draw_calibration
 from report.figures.confusion import draw_confusion
 from report.figures.filters import draw_filters_cnn, draw_filters_resnet
 from report.figures.grid import draw_grid
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-roc": draw_roc,
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,
+    "fig-calibration": draw_calibration,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
     **{identifier: partial(draw, **SUBJECTS[identifier]) for draw, family in FAMILIES.items() for identifier in family},

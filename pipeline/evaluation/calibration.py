@@ -1,0 +1,44 @@
+"""Whether probabilities mean what they say: how many of the patients that a model gives about the same probability are severe."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from pipeline.evaluation.metrics import Z_95
+
+# Few, so that each holds enough patients to say something.
+BINS = 5
+
+
+@dataclass(frozen=True)
+class Bin:
+    """patients: their number; probability: the mean of what they were given; severe: the share that is, with its 95 % interval."""
+
+    patients: int
+    probability: float
+    severe: float
+    low: float
+    high: float
+
+
+def calibrate(labels: np.ndarray, probabilities: np.ndarray) -> list[Bin]:
+    """BINS bins of equally many patients by rising probability; fewer where there are not as many patients.
+
+    labels: (patient,), 1 is severe; probabilities: (patient,), in [0, 1].
+    """
+    order = np.argsort(probabilities, kind="stable")
+    return [_bin(labels[part], probabilities[part]) for part in np.array_split(order, BINS) if len(part)]
+
+
+def _bin(labels: np.ndarray, probabilities: np.ndarray) -> Bin:
+    low, high = wilson(int(labels.sum()), len(labels))
+    return Bin(len(labels), float(probabilities.mean()), float(labels.mean()), low, high)
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927), within [0, 1] also where all or none are hits."""
+    share, weight = hits / count, Z_95**2 / count
+    middle = (share + weight / 2) / (1 + weight)
+    half = sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
+    return max(middle - half, 0.0), min(middle + half, 1.0)

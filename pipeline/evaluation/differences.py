@@ -1,0 +1,66 @@
+"""How far the AUCs of two classifiers lie apart on the same patients, and which pairs can be told apart.
+
+Intervals of two AUCs that overlap do not say that the classifiers are alike: on the same patients their errors go together.
+DeLong's method (DeLong et al. 1988) takes that into account; Holm's correction (Holm 1979) pays for asking about many pairs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import erfc, inf, sqrt
+
+import numpy as np
+
+from pipeline.evaluation.metrics import Z_95, pairs_in_order
+
+
+@dataclass(frozen=True)
+class Difference:
+    """AUC of `first` minus AUC of `second`, its 95 % interval, and its two-sided p value alone and among all pairs (Holm)."""
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> list[Difference]:
+    """Every pair of classifiers, in their order.
+
+    labels: (patient,), 1 is severe, at least two of each kind; scores: by name, (patient,) of the same patients, higher is
+    more severe.
+    """
+    ordered = {name: pairs_in_order(labels, values) for name, values in scores.items()}
+    found = [(first, second, *_difference(ordered[first], ordered[second])) for first, second in combinations(ordered, 2)]
+    values = [_p_value(difference, error) for *_, difference, error in found]
+    return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
+            for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Difference of two AUCs and its standard error, from their pairs in order (severe, mild).
+
+    The rows' means of such a matrix are DeLong's components of the severe patients, the columns' those of the mild.
+    """
+    apart = first - second
+    severe, mild = apart.mean(axis=1), apart.mean(axis=0)
+    return float(apart.mean()), sqrt(severe.var(ddof=1) / len(severe) + mild.var(ddof=1) / len(mild))
+
+
+def _p_value(difference: float, error: float) -> float:
+    """Two-sided, of a normally distributed difference; 1 where there is none at all."""
+    if not difference:
+        return 1.0
+    return erfc((abs(difference) / error if error else inf) / sqrt(2))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p values of several questions, each raised so that all answers together err as rarely as one would alone."""
+    adjusted, highest = [0.0] * len(values), 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = highest
+    return adjusted

@@ -1,0 +1,65 @@
+"""Calibration by hand: bins of probabilities, Wilson's interval, and how both are drawn."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import pyplot
+
+from pipeline.evaluation.calibration import calibrate, wilson
+from report.figures.calibration import draw_reliability
+from report.sentences import Sentences
+from report.style import MODEL_COLOURS, study_style
+from report.words import Words
+
+
+def test_bins_hold_equally_many_patients_by_rising_probability():
+    probabilities = np.array([0.9, 0.1, 0.8, 0.2, 0.5, 0.4, 0.3, 0.7, 0.6, 1.0])
+    labels = np.array([1, 0, 0, 0, 1, 0, 0, 1, 1, 1])
+    bins = calibrate(labels, probabilities)
+    assert [one.patients for one in bins] == [2] * 5
+    assert [one.probability for one in bins] == pytest.approx([0.15, 0.35, 0.55, 0.75, 0.95])
+    assert [one.severe for one in bins] == [0, 0, 1, 0.5, 1]
+
+
+def test_fewer_patients_than_bins_make_fewer_bins():
+    assert [one.patients for one in calibrate(np.array([0, 1]), np.array([0.2, 0.9]))] == [1, 1]
+
+
+def test_wilsons_interval_by_hand():
+    low, high = wilson(8, 10)  # (0.8 + z²/20 ± z sqrt(0.8 · 0.2/10 + z²/400)) / (1 + z²/10), z = 1.96
+    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == 1
+
+
+@given(st.integers(1, 200).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count))))
+def test_the_interval_holds_the_share_and_mirrors(hits_of_count):
+    hits, count = hits_of_count
+    low, high = wilson(hits, count)
+    assert 0 <= low <= hits / count + 1e-12 and hits / count - 1e-12 <= high <= 1
+    assert wilson(count - hits, count) == pytest.approx((1 - high, 1 - low))
+
+
+def test_the_stored_bins_hold_all_test_patients_and_are_what_is_drawn(study):
+    model = study.compared[0]
+    bins, counts = study.calibration(model), study.dataset["counts"]["test"]
+    assert bins["patients"].sum() == counts["mild"] + counts["severe"]
+    assert (bins["patients"] * bins["severe"]).sum() == pytest.approx(counts["severe"])
+    assert np.average(bins["probability"], weights=bins["patients"]) == pytest.approx(study.metrics(model)["mean_probability"])
+    with study_style():
+        _, axes = pyplot.subplots()
+        draw_reliability(axes, study, Words("sl"), model)
+    points = axes.containers[0].lines[0]
+    np.testing.assert_array_equal(points.get_xdata(), bins["probability"])
+    np.testing.assert_array_equal(points.get_ydata(), bins["severe"])
+    assert points.get_color() == MODEL_COLOURS[model] and axes.get_aspect() == 1
+
+
+@pytest.mark.parametrize(("mean", "words"), [(0.9, ("too high", "prevelike")), (0.1, ("too low", "premajhne"))])
+def test_the_sentence_says_which_way_the_probabilities_err(study, monkeypatch, mean, words):
+    metrics = {model: {"mean_probability": 0.5, "prevalence": 0.5, "brier": 0.2} for model in study.compared}
+    metrics[study.compared[2]] = {"mean_probability": mean, "prevalence": 0.5, "brier": 0.1}
+    monkeypatch.setattr(study, "metrics", metrics.__getitem__)
+    for language, word in zip(("en", "sl"), words, strict=True):
+        text = Sentences(study, Words(language)).calibration.markdown
+        assert word in text and text.count(study.compared[2]) == 3

@@ -1,0 +1,118 @@
+"""Differences of AUCs on the same patients, by hand, Holm's correction, and what the pages say of them."""
+
+from math import erfc, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.evaluation.differences import compare_aucs, holm
+from pipeline.evaluation.metrics import pairs_in_order
+from report.sentences import Sentences
+from report.tables import TABLES, to_markdown
+from report.words import Words
+
+SL, EN = Words("sl"), Words("en")
+LABELS = np.array([1, 1, 0, 0])
+GOOD, POOR = np.array([0.9, 0.6, 0.2, 0.1]), np.array([0.9, 0.1, 0.5, 0.1])
+
+
+def test_pairs_in_order_by_hand():
+    np.testing.assert_array_equal(pairs_in_order(LABELS, POOR), [[1, 1], [0, 0.5]])
+
+
+def test_delongs_error_by_hand():
+    """The pairs differ by [[0, 0], [1, 0.5]]: severe patients by 0 and 0.75 on average, mild ones by 0.5 and 0.25."""
+    (found,) = compare_aucs(LABELS, {"good": GOOD, "poor": POOR})
+    error = sqrt((0.75**2 / 2) / 2 + (0.25**2 / 2) / 2)  # variances of two values, over two patients each
+    assert (found.first, found.second) == ("good", "poor")
+    assert found.difference == pytest.approx(1 - 5 / 8)
+    assert (found.low, found.high) == pytest.approx((0.375 - 1.959964 * error, 0.375 + 1.959964 * error))
+    assert found.p == found.p_holm == pytest.approx(erfc(0.375 / error / sqrt(2)))
+
+
+def test_a_classifier_cannot_be_told_from_itself_and_a_certain_difference_leaves_no_doubt():
+    same, apart = (compare_aucs(LABELS, {"good": GOOD, "other": other})[0] for other in (GOOD, -GOOD))
+    assert (same.difference, same.p) == (0, 1)
+    assert (apart.difference, apart.p) == (1, 0)
+
+
+def test_errors_that_go_together_cancel():
+    """Unlike the intervals of the two AUCs, that of their difference is narrow where both err on the same patients."""
+    rng = np.random.default_rng(3)
+    labels = np.tile([0, 1], 60)
+    shared = labels + rng.normal(0, 1.2, 120)
+    slightly, independent = shared + rng.normal(0, 0.1, 120), labels + rng.normal(0, 1.2, 120)
+    close, loose = (compare_aucs(labels, {"a": shared, "b": other})[0] for other in (slightly, independent))
+    assert close.high - close.low < 0.3 * (loose.high - loose.low)
+
+
+def test_without_a_difference_few_intervals_miss_zero():
+    rng, labels = np.random.default_rng(4), np.tile([0, 1], 40)
+    noise = rng.normal(0, 1, (300, 2, 80))
+    found = [compare_aucs(labels, {"a": labels + a, "b": labels + b})[0] for a, b in noise]
+    missed = np.mean([not one.low < 0 < one.high for one in found])
+    assert 0.02 < missed < 0.09  # 5 % are expected
+    assert all((one.p < 0.05) == (not one.low < 0 < one.high) for one in found)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # 3 x 0.01, then 2 x 0.03, then no less than that
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_keeps_the_order_and_only_raises(values):
+    adjusted = holm(values)
+    assert all(value <= raised <= 1 for value, raised in zip(values, adjusted, strict=True))
+    order = np.argsort(values, kind="stable")
+    assert all(np.diff(np.array(adjusted)[order]) >= 0)
+    assert max(adjusted) <= min(1.0, len(values) * max(values))
+
+
+def told_by(sign: int | None) -> dict:
+    """A certain difference of that sign, or an uncertain one."""
+    return {"difference": sign / 8, "low": sign / 8 - 1 / 16, "high": sign / 8 + 1 / 16, "p_holm": 0.0004} if sign else {"p_holm": 0.5}
+
+
+@pytest.fixture
+def told(study, monkeypatch):
+    """A study in which the test patients tell the first compared model from the last, and two models from the density."""
+    first, last = study.compared[0], study.compared[-1]
+    signs = {(first, last): -1, (first, "density"): 1, (last, "density"): -1}
+    rows = [row | told_by(signs.get((row["first"], row["second"]))) for row in study.differences]
+    monkeypatch.setitem(study.comparison, "differences", rows)
+    monkeypatch.setattr(study, "metrics", lambda model: {"auc": 0.9 if model == last else 0.8})
+    return study
+
+
+def test_every_pair_of_compared_models_and_the_density_is_stored_and_shown(study):
+    rows = TABLES["tbl-differences"](study, SL)
+    assert len(rows) == 1 + 15 == 1 + len(study.differences)
+    assert rows[1][0] == f"{study.compared[0]} − {study.compared[1]}"
+    assert rows[-1][0] == f"{study.compared[-1]} − Povprečna gostota pljuč"
+    for row in study.differences:
+        assert row["low"] <= row["difference"] <= row["high"] and row["p"] <= row["p_holm"] <= 1
+
+
+def test_the_stored_differences_are_those_of_the_stored_aucs(study):
+    for row in study.differences:
+        first, second = (study.comparison["baselines"].get(name) or study.metrics(name) for name in (row["first"], row["second"]))
+        assert row["difference"] == pytest.approx(first["auc"] - second["auc"])
+
+
+def test_the_sentence_names_the_pairs_told_apart_the_better_model_first(told):
+    first, last = told.compared[0], told.compared[-1]
+    english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
+    assert f"1 of the 10 pairs of models can be told apart: {last} lies above {first} (by 0.125)." in english
+    assert f"mogoče ločiti 1 par modelov od 10: {last} je nad {first} (za 0,125)." in slovenian
+    assert f"which needs no network, lies with the same certainty {first}." in english  # `last` lies below it
+    assert "< 0,001" in to_markdown(TABLES["tbl-differences"](told, SL)).markdown
+
+
+def test_the_sentence_says_so_where_no_pair_can_be_told_apart(told, monkeypatch):
+    monkeypatch.setitem(told.comparison, "differences", [row | {"p_holm": 0.5} for row in told.differences])
+    english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
+    assert "none of the 10 pairs" in english and "nobenega od 10 parov" in slovenian
+    assert "Not one model" in english and "ni noben model" in slovenian
