@@ -46,13 +46,13 @@ def percent(value: float | None, digits: int, language: str) -> str:
     return decimal(100 * value, digits, language) + "\u00a0%"
 
 
-def p_value(value: float, language: str) -> str:
-    """A p value with three digits, below that only the bound.
+def p_value(value: float | None, language: str) -> str:
+    """A p value with three digits, below that only the bound; a dash where there is none.
 
     >>> p_value(0.0004, "sl")
     '< 0,001'
     """
-    return f"< {decimal(0.001, 3, language)}" if value < 0.001 else decimal(value, 3, language)
+    return f"< {decimal(0.001, 3, language)}" if value is not None and value < 0.001 else decimal(value, 3, language)
 
 
 def scientific(value: float, language: str) -> str:

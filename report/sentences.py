@@ -78,17 +78,21 @@ def _helpers(study: Study) -> dict[str, object]:
         row = next(row for row in study.differences if {row["first"], row["second"]} == {first, second})
         if row["first"] == first:
             return row
-        return row | {"first": first, "second": second, "difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
+        return row | {"first": first, "second": second, "difference": -row["difference"], **ends}
+
+    def significant(row: dict) -> bool:
+        return row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
 
     def told_apart() -> list[dict]:
         """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first."""
-        found = [row for row in study.differences if row["p_holm"] < SIGNIFICANT and row["second"] != BASELINE]
+        found = [row for row in study.differences if significant(row) and row["second"] != BASELINE]
         return [between(*sorted((row["first"], row["second"]), key=lambda model: -study.metrics(model)["auc"])) for row in found]
 
     def above_density() -> list[str]:
         """The compared models whose AUC lies above that of the mean lung density after the same correction."""
         against = {model: between(model, BASELINE) for model in study.compared}
-        return [model for model, row in against.items() if row["p_holm"] < SIGNIFICANT and row["difference"] > 0]
+        return [model for model, row in against.items() if significant(row) and row["difference"] > 0]
 
     def below_half() -> int:
         """How many of the compared models' validation thresholds lie below 0.5."""

@@ -75,10 +75,14 @@ def _interval(values: dict, words: Words) -> str:
 def _differences(study: Study, words: Words) -> Rows:
     rows = [[words("pair"), words("difference"), words("interval"), words("p_holm")]]
     for row in study.differences:
-        ends = "; ".join(words.decimal(row[end]) for end in ("low", "high"))  # a dash would meet a minus
-        rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}", words.decimal(row["difference"]), ends,
-                     words.p_value(row["p_holm"])])
+        rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}", words.decimal(row["difference"]),
+                     _ends(row, words), words.p_value(row["p_holm"])])
     return rows
+
+
+def _ends(row: dict, words: Words) -> str:
+    """Both ends of a difference's interval with a semicolon, since a dash would meet a minus."""
+    return "; ".join(dict.fromkeys(words.decimal(row[end]) for end in ("low", "high")))
 
 
 def _named(classifier: str, words: Words) -> str:

@@ -65,7 +65,7 @@ class Words:
     def percent(self, value: float | None, digits: int = 0) -> str:
         return numbers.percent(value, digits, self.language)
 
-    def p_value(self, value: float) -> str:
+    def p_value(self, value: float | None) -> str:
         return numbers.p_value(value, self.language)
 
     def scientific(self, value: float) -> str:

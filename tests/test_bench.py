@@ -38,6 +38,12 @@ def test_the_shortened_study_keeps_the_proportions():
     assert (tiny.epochs_tuning, tiny.epochs_small, tiny.epochs_resnet) == (1, 2, 2)
 
 
+def test_final_resnets_take_over_the_epochs_of_their_best_trial():
+    settings = load_settings("quick")  # trials of 8 epochs: 7 of each small network, 4 of each ResNet; final trainings of 12
+    epochs = {model: trainings.epochs_of(settings, model) for model in ("DNN1", "ResNet18", "ResNet18og")}
+    assert epochs == {"DNN1": 7 * 8 + 12, "ResNet18": 4 * 8 + 4, "ResNet18og": 12}
+
+
 def test_the_plain_loops_run_every_trial_once_and_every_final_training(monkeypatch):
     runs: list[tuple] = []
 

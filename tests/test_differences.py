@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluation.differences import compare_aucs, holm
+from pipeline.evaluation import differences
+from pipeline.evaluation.differences import Difference, compare_aucs, holm
 from pipeline.evaluation.metrics import pairs_in_order
 from report.sentences import Sentences
 from report.tables import TABLES, to_markdown
 from report.words import Words
 
 SL, EN = Words("sl"), Words("en")
+UNSURE = {"difference": 0.0, "low": -0.25, "high": 0.25, "p": 0.5, "p_holm": 0.5}
 LABELS = np.array([1, 1, 0, 0])
 GOOD, POOR = np.array([0.9, 0.6, 0.2, 0.1]), np.array([0.9, 0.1, 0.5, 0.1])
 
@@ -22,7 +24,17 @@ def test_pairs_in_order_by_hand():
     np.testing.assert_array_equal(pairs_in_order(LABELS, POOR), [[1, 1], [0, 0.5]])
 
 
-def test_delongs_error_by_hand():
+@pytest.fixture
+def however_few(monkeypatch):
+    """Hand-computed cases are smaller than what the method is meant for."""
+    monkeypatch.setattr(differences, "FEWEST", 2)
+
+
+def test_of_few_patients_only_the_difference_is_given():
+    assert compare_aucs(LABELS, {"good": GOOD, "poor": POOR}) == [Difference("good", "poor", 0.375)]
+
+
+def test_delongs_error_by_hand(however_few):
     """The pairs differ by [[0, 0], [1, 0.5]]: severe patients by 0 and 0.75 on average, mild ones by 0.5 and 0.25."""
     (found,) = compare_aucs(LABELS, {"good": GOOD, "poor": POOR})
     error = sqrt((0.75**2 / 2) / 2 + (0.25**2 / 2) / 2)  # variances of two values, over two patients each
@@ -32,7 +44,7 @@ def test_delongs_error_by_hand():
     assert found.p == found.p_holm == pytest.approx(erfc(0.375 / error / sqrt(2)))
 
 
-def test_a_classifier_cannot_be_told_from_itself_and_a_certain_difference_leaves_no_doubt():
+def test_a_classifier_cannot_be_told_from_itself_and_a_certain_difference_leaves_no_doubt(however_few):
     same, apart = (compare_aucs(LABELS, {"good": GOOD, "other": other})[0] for other in (GOOD, -GOOD))
     assert (same.difference, same.p) == (0, 1)
     assert (apart.difference, apart.p) == (1, 0)
@@ -73,7 +85,7 @@ def test_holm_keeps_the_order_and_only_raises(values):
 
 def told_by(sign: int | None) -> dict:
     """A certain difference of that sign, or an uncertain one."""
-    return {"difference": sign / 8, "low": sign / 8 - 1 / 16, "high": sign / 8 + 1 / 16, "p_holm": 0.0004} if sign else {"p_holm": 0.5}
+    return {"difference": sign / 8, "low": sign / 8 - 1 / 16, "high": sign / 8 + 1 / 16, "p": 0.0001, "p_holm": 0.0004} if sign else UNSURE
 
 
 @pytest.fixture
@@ -92,8 +104,9 @@ def test_every_pair_of_compared_models_and_the_density_is_stored_and_shown(study
     assert len(rows) == 1 + 15 == 1 + len(study.differences)
     assert rows[1][0] == f"{study.compared[0]} − {study.compared[1]}"
     assert rows[-1][0] == f"{study.compared[-1]} − Povprečna gostota pljuč"
-    for row in study.differences:
-        assert row["low"] <= row["difference"] <= row["high"] and row["p"] <= row["p_holm"] <= 1
+    assert all(row[2:] == ["–", "–"] for row in rows[1:])  # the tiny study has too few patients
+    assert "so few test patients" in Sentences(study, EN).differences.markdown
+    assert "too few of them" in Sentences(study, EN).resnets.markdown and "premalo" in Sentences(study, SL).resnets.markdown
 
 
 def test_the_stored_differences_are_those_of_the_stored_aucs(study):
@@ -112,7 +125,16 @@ def test_the_sentence_names_the_pairs_told_apart_the_better_model_first(told):
 
 
 def test_the_sentence_says_so_where_no_pair_can_be_told_apart(told, monkeypatch):
-    monkeypatch.setitem(told.comparison, "differences", [row | {"p_holm": 0.5} for row in told.differences])
+    monkeypatch.setitem(told.comparison, "differences", [row | UNSURE for row in told.differences])
     english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
     assert "none of the 10 pairs" in english and "nobenega od 10 parov" in slovenian
     assert "Not one model" in english and "ni noben model" in slovenian
+
+
+def test_the_two_resnets_are_compared_whichever_comes_first(told, monkeypatch):
+    pair = {"first": "ResNet18", "second": "ResNet18og", "difference": -0.125, "low": -0.1875, "high": -0.0625, "p": 0.001, "p_holm": 0.01}
+    monkeypatch.setitem(told.comparison, "differences", [pair])
+    monkeypatch.setattr(told, "metrics", lambda model: {"auc": 0.8})
+    english, slovenian = (Sentences(told, words).resnets.markdown for words in (EN, SL))
+    assert "differ by 0.125 (95 % interval 0.062 to 0.188); the interval does not hold 0." in english
+    assert "razlika 0,125 (95-odstotni interval od 0,062 do 0,188); v intervalu ni ničle." in slovenian

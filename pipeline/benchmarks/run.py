@@ -19,7 +19,7 @@ from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
 from pipeline.benchmarks.timing import REPETITIONS, median_seconds
-from pipeline.benchmarks.trainings import copied, shortened, train_in_stages, train_plainly
+from pipeline.benchmarks.trainings import copied, least_seconds, shortened, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
@@ -84,13 +84,14 @@ def _trainings(study: Study, machine: Machine) -> dict:
         torch.set_num_threads(core_count())
         # Each repetition has random numbers of its own: the spread of the plain loop.
         other = median_seconds(lambda: plain_last.append(train_plainly(short)), study.backend.device)
+        least = least_seconds(short, machine)
     outside = [model for model in ours_last if not _within(ours_last[model], [last[model] for last in plain_last])]
     same = f"outside the plain loop's spread: {', '.join(outside)}" if outside else "final losses and AUCs within the plain loop's spread"
     settings = short.settings
     epochs = f"{settings.epochs_tuning} epochs a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
     return _row("all trials and final trainings", seconds, other, STUDY_GOAL[study.backend.device],
-                f"{epochs}; plain loop fp32 NCHW with DataLoader; {same}; matrix rate {machine.matrix_rate / machine.plain_rate:.1f} "
-                "times that of fp32")
+                f"{epochs}; plain loop fp32 NCHW with DataLoader; {same}; "
+                f"the floors below leave {least:.2f} s, a ratio of {other / least:.1f}")
 
 
 def _together(study: Study, model: str) -> dict:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.benchmarks.floors import Machine, training_work
 from pipeline.benchmarks.plain import fit_plainly
 from pipeline.data.dataset import load_dataset
-from pipeline.layout import MODELS, TUNED_MODELS, Layout
+from pipeline.layout import MODELS, RESNET_MODELS, TUNED_MODELS, Layout
+from pipeline.models.placing import suited
+from pipeline.models.registry import build_model
 from pipeline.records import read_csv
 from pipeline.settings import SEARCHED, Settings
 from pipeline.study import Study
@@ -62,6 +65,30 @@ def train_plainly(study: Study) -> dict[str, dict]:
             search.settle(coordinate)
         chosen[model] = search.best()
     return {model: _plain_run(study, model, chosen[tuned_as(model)], settings.final_epochs(model))[-1] for model in MODELS}
+
+
+def least_seconds(study: Study, machine: Machine) -> float:
+    """What no program that convolves directly could do `train_in_stages` in: its steps and scorings at the two floors."""
+    settings, dataset = study.settings, load_dataset(study.layout)
+    steps = len(dataset.members("train")) / settings.batch_size
+    scored = len(dataset.members("validation")) * settings.monitor_slices / settings.batch_size
+    total = 0.0
+    for model in MODELS:
+        backend = suited(study.backend, model)
+        work = training_work(build_model(model, settings.image_size), settings.image_size, settings.batch_size, backend)
+        epoch = steps * work.floor_seconds(machine, backend) + scored * work.forward / machine.rate(backend)
+        total += epochs_of(settings, model) * epoch
+    return total
+
+
+def epochs_of(settings: Settings, model: str) -> int:
+    """Epochs that the stages train a model for: its trials, and what its final training does not take over from the best one."""
+    if model not in TUNED_MODELS:
+        return settings.final_epochs(model)
+    grid = settings.grid[model]
+    trials = len(grid.lr) + (len(grid.wd) - 1) + (len(grid.mp) - 1)
+    taken_over = settings.epochs_tuning if model in RESNET_MODELS else 0
+    return trials * settings.epochs_tuning + settings.final_epochs(model) - taken_over
 
 
 def _plain_run(study: Study, model: str, values: Hyperparameters, epochs: int) -> list[dict]:

@@ -13,28 +13,36 @@ import numpy as np
 
 from pipeline.evaluation.metrics import Z_95, pairs_in_order
 
+# DeLong's method is one for large samples; for fewer patients of a kind nothing is said but the difference itself.
+FEWEST = 10
+
 
 @dataclass(frozen=True)
 class Difference:
-    """AUC of `first` minus AUC of `second`, its 95 % interval, and its two-sided p value alone and among all pairs (Holm)."""
+    """AUC of `first` minus AUC of `second`, its 95 % interval, and its two-sided p value alone and among all pairs (Holm).
+
+    All but the difference are None where there are fewer than FEWEST mild or severe patients.
+    """
 
     first: str
     second: str
     difference: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
 
 
 def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> list[Difference]:
     """Every pair of classifiers, in their order.
 
-    labels: (patient,), 1 is severe, at least two of each kind; scores: by name, (patient,) of the same patients, higher is
-    more severe.
+    labels: (patient,), 1 is severe; scores: by name, (patient,) of the same patients, higher is more severe.
     """
     ordered = {name: pairs_in_order(labels, values) for name, values in scores.items()}
-    found = [(first, second, *_difference(ordered[first], ordered[second])) for first, second in combinations(ordered, 2)]
+    pairs = list(combinations(ordered, 2))
+    if min(np.bincount(labels, minlength=2)) < FEWEST:
+        return [Difference(first, second, float((ordered[first] - ordered[second]).mean())) for first, second in pairs]
+    found = [(first, second, *_difference(ordered[first], ordered[second])) for first, second in pairs]
     values = [_p_value(difference, error) for *_, difference, error in found]
     return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
             for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]

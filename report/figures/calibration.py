@@ -27,7 +27,7 @@ def draw_reliability(axes: Axes, study: Study, words: Words, model: str) -> Axes
 
 def draw_calibration(study: Study, words: Words) -> Figure:
     """The five compared models side by side."""
-    figure, axes = pyplot.subplots(1, len(study.compared), figsize=(WIDTH, 1.95), sharey=True)
+    figure, axes = pyplot.subplots(1, len(study.compared), figsize=(WIDTH, 1.75), sharey=True)
     for panel, model in zip(axes, study.compared, strict=True):
         draw_reliability(panel, study, words, model)
     axes[0].set_ylabel(words("severe_share"))
