@@ -33,7 +33,7 @@ def _smallest(encoded: str) -> str:
         flat = picture.convert("RGB")
         addresses.append(_address(flat.quantize(COLOURS, dither=Image.Dither.NONE), "png", optimize=True))
         if flat.getcolors(COLOURS) is None:
-            addresses.append(_address(flat, "jpeg", quality=QUALITY, subsampling=0, optimize=True))
+            addresses.append(_address(flat, "jpeg", quality=QUALITY, subsampling=0))  # Pillow optimises no noise: its buffer is too small
     return min(addresses, key=len)
 
 

@@ -49,6 +49,12 @@ def test_pictures_laid_over_each_other_still_look_the_same(rng):
     assert np.abs(pixels_of(after).astype(int) - picture[..., :3]).mean() < 4
 
 
+def test_noise_of_all_colours_can_be_written(rng):
+    """Saliency of an untrained network is such noise; Pillow's optimised JPEG broke off at it."""
+    picture = np.concatenate([rng.integers(0, 256, (200, 200, 3), np.uint8), np.full((200, 200, 1), 255, np.uint8)], axis=2)
+    assert pixels_of(compact(embedded(picture))).shape == (200, 200, 3)
+
+
 def test_a_see_through_picture_is_left_alone(rng):
     svg = embedded(rng.integers(0, 256, (8, 8, 4), np.uint8))
     assert re.search('base64,([^"]+)', compact(svg))[1] == re.search('base64,([^"]+)', svg)[1]
