@@ -119,7 +119,7 @@ def test_the_sentence_names_the_pairs_told_apart_the_better_model_first(told):
     first, last = told.compared[0], told.compared[-1]
     english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
     assert f"1 of the 10 pairs of models can be told apart: {last} lies above {first} (by 0.125)." in english
-    assert f"mogoče ločiti 1 par modelov od 10: {last} je nad {first} (za 0,125)." in slovenian
+    assert f"od 10 parov modelov mogoče ločiti 1: {last} je nad {first} (za 0,125)." in slovenian
     assert f"which needs no network, lies with the same certainty {first}." in english  # `last` lies below it
     assert "< 0,001" in to_markdown(TABLES["tbl-differences"](told, SL)).markdown
 
