@@ -1,5 +1,7 @@
 """Attributions of networks that can be computed by hand, and the choice of cases."""
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import nn
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases, outcome_of
+from pipeline.explanations.explain import KEPT_BITS, rounded
 
 
 def linear_network(weights: np.ndarray) -> nn.Module:
@@ -76,3 +79,12 @@ def test_saliency_bytes_reach_white_at_the_percentile_and_stay_black_where_there
     found = as_bytes(np.concatenate([ramp, np.zeros_like(ramp)]))
     assert found.dtype == np.uint8 and found[0].max() == 255 and (found[0] == 255).mean() == pytest.approx(0.01, abs=0.003)
     assert not found[1].any()
+
+
+def test_stored_attributions_keep_a_step_far_below_what_a_picture_shows(rng):
+    values = rng.random((64, 64)).astype(np.float32) ** 4 * 3e-5
+    kept = rounded(values)
+    assert kept.dtype == np.float32
+    assert np.abs(kept - values).max() <= values.max() * 2.0**-KEPT_BITS  # half a step
+    assert len(zlib.compress(kept.tobytes())) < 0.65 * len(zlib.compress(values.tobytes()))
+    np.testing.assert_array_equal(rounded(np.zeros((2, 2), np.float32)), 0)

@@ -23,6 +23,8 @@ CHANNELS_KEPT = 8
 # map that still has this many pixels a side stands for them.
 SMALLEST_MAP = 4
 ATTRIBUTIONS = ("saliency", "gradcam")
+# Bits that stored attributions keep below their largest value: finer than a picture shows, and they compress to less than half.
+KEPT_BITS = 10
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,18 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
         image = _image(dataset, case)
         arrays[f"{case.outcome}.input"] = image
         for name, value in _attributions(job, network, image[None]).items():
-            arrays[f"{case.outcome}.{name}"] = value[0].astype(np.float32)
+            arrays[f"{case.outcome}.{name}"] = rounded(value[0])
         if dataset.lesions is not None:
             arrays[f"{case.outcome}.lesions"] = np.asarray(
                 dataset.lesions[dataset.members("test")[case.position], case.slice])
     return arrays
+
+
+def rounded(attribution: np.ndarray) -> np.ndarray:
+    """An attribution (y, x) in steps of 2 to the power of -KEPT_BITS of the power of two at or above its largest value; float32."""
+    top = float(attribution.max(initial=0.0))
+    step = 2.0 ** (np.ceil(np.log2(top)) - KEPT_BITS) if top > 0 else 1.0
+    return (np.round(attribution / step) * step).astype(np.float32)
 
 
 def _localisation(job: ExplainJob, network, dataset: Dataset) -> dict | None:
