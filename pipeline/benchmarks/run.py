@@ -88,7 +88,7 @@ def _trainings(study: Study, machine: Machine) -> dict:
     outside = [model for model in ours_last if not _within(ours_last[model], [last[model] for last in plain_last])]
     same = f"outside the plain loop's spread: {', '.join(outside)}" if outside else "final losses and AUCs within the plain loop's spread"
     settings = short.settings
-    epochs = f"{settings.epochs_tuning} epochs a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
+    epochs = f"epochs cut to {settings.epochs_tuning} a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
     return _row("all trials and final trainings", seconds, other, STUDY_GOAL[study.backend.device],
                 f"{epochs}; plain loop fp32 NCHW with DataLoader; {same}; "
                 f"the floors below leave {least:.2f} s, a ratio of {other / least:.1f}")
