@@ -12,7 +12,7 @@ KEPT = r"\1"
 PLACES = re.compile(r' (d|x|y)="([^"]*)"')
 PICTURE = re.compile(r'data:image/png;base64,([^"]+)"')
 COLOURS = 256
-QUALITY = 90  # of JPEG, in percent
+QUALITY = 80  # of JPEG, in percent
 
 
 def compact(svg: str) -> str:
