@@ -152,6 +152,7 @@ def _check_report(root):
 def _check_repeats(root):
     """Both runs are there, the first is that of a study with one seed, and the spread is theirs."""
     from pipeline.device import choose_backend
+    from pipeline.models.placing import suited
     from pipeline.settings import load_settings
     from pipeline.training.loop import Hyperparameters
     from pipeline.training.trial import TrainJob, run_training
@@ -162,7 +163,7 @@ def _check_repeats(root):
     assert [(row["run"], row["seed"]) for row in runs] == [("0", "2023"), ("1", "2024")]
     for row in runs:
         job = TrainJob(root, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, settings.batch_size, 1, int(row["seed"]),
-                       choose_backend("cpu", True), 1, keep_weights=False)
+                       suited(choose_backend("cpu", True), "DNN1"), 1, keep_weights=False)
         assert run_training(job).history[0]["val_loss"] == float(row["val_loss"])
     with (root / "tuning" / "DNN1.csv").open() as file:
         (trial,) = csv.DictReader(file)
