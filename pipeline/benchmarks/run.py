@@ -48,7 +48,7 @@ TOGETHER_GOAL, FRAMEWORK_GOAL, GROWTH_GOAL = 5.0, 3.0, 0.9
 
 def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     """Measure, print tables, and write bench.json into the study's folder; 0 when done."""
-    settings = replace(settings, seeds=1)  # the other side of every comparison trains once
+    settings = replace(settings, seeds=1, search="coordinate")  # as the other side of every comparison does
     with Engine(processes_for(device, settings.fast)) as engine:
         study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
         run_stages(study, "pretrain")
