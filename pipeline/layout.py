@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Counts up when artifacts change so that a report could not read older ones.
-FORMAT = 3
+FORMAT = 4
 # Images and weights: no page shows them and no shipped study holds them.
 UNSHOWN = (".npy", ".safetensors")
 STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")
@@ -86,6 +86,11 @@ class Layout:
     @property
     def comparison(self) -> Path:
         return self.root / "evaluation" / "comparison.json"
+
+    @property
+    def control(self) -> Path:
+        """What the training on shuffled labels found."""
+        return self.root / "evaluation" / "control.json"
 
     @property
     def examples(self) -> Path:

@@ -55,6 +55,7 @@ class Settings:
         batches; the data, their split and the pretrained weights stay the same.
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
+    controls: trainings on shuffled labels, which must find nothing; 0 for none.
     bootstrap: resamples behind each confidence interval.
     fast: use the fast paths the machine offers (bf16 autocast, channels_last, one process per core).
     grid: per model, the values searched.
@@ -81,6 +82,7 @@ class Settings:
     pretrain_size: int
     pretrain_epochs: int
     bootstrap: int
+    controls: int
     fast: bool
     search: str
     seeds: int
@@ -180,6 +182,7 @@ def check(settings: Settings) -> None:
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
                 "seeds", "pretrain_images", "pretrain_epochs", "bootstrap"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
+    require("controls", settings.controls >= 0, "give 1 or more, or 0 for none")
     require("monitor_slices", settings.monitor_slices >= 0, "give 1 or more, or 0 to leave it to the machine")
     require("batch_size", settings.batch_size >= 2, "batch normalisation needs at least 2 images in a batch")
     require("pretrain_classes", 2 <= settings.pretrain_classes <= settings.pretrain_images,

@@ -50,16 +50,13 @@ def run_stages(study: Study, last: str) -> bool:
     for stage in STAGES[: STAGES.index(last) + 1]:
         if stage == "tune":
             _check_batch(study)
-        stale = _stale_units(study, [unit for unit in units if unit.stage == stage and unit.subject != "comparison"])
-        if stale:
-            _run(study, stage, stale)
-        else:
-            study.progress.say(f"{stage}: up to date")
-        comparison = [unit for unit in units if unit.stage == stage == "evaluate" and unit.subject == "comparison"]
-        also = _stale_units(study, comparison)
-        if also:
-            _run(study, "compare", also)
-        worked |= bool(stale or also)
+        for step in dict.fromkeys(unit.step for unit in units if unit.stage == stage):
+            stale = _stale_units(study, [unit for unit in units if unit.step == step])
+            if stale:
+                _run(study, step, stale)
+                worked = True
+            else:
+                study.progress.say(f"{step}: up to date")
     if last == STAGES[-1]:
         _finish(study, units, worked)
     return worked
@@ -83,12 +80,12 @@ def _stale_units(study: Study, units: Sequence[Unit]) -> list[Unit]:
     return stale
 
 
-def _run(study: Study, stage: str, units: list[Unit]) -> None:
+def _run(study: Study, step: str, units: list[Unit]) -> None:
     study.layout.manifest.unlink(missing_ok=True)  # it may only stand beside a whole study
     write_json(study.layout.settings, study.settings.as_json())
     start = time.monotonic()
-    RUNNERS[stage](study, units)
-    study.progress.say(f"{stage}: done in {time.monotonic() - start:.1f} s")
+    RUNNERS[step](study, units)
+    study.progress.say(f"{step}: done in {time.monotonic() - start:.1f} s")
 
 
 def _record(study: Study, unit: Unit, files: Sequence[Path], seconds: float) -> None:
@@ -173,6 +170,25 @@ def _run_compare(study: Study, units: list[Unit]) -> None:
     _timed(study, units[0], lambda: compare_models(study.settings, study.layout))
 
 
+def _run_control(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.control import ControlJob, control_auc, write_control
+    from pipeline.models.placing import suited
+    from pipeline.training.final import read_chosen
+    from pipeline.training.repeats import run_seed
+
+    settings, layout, start = study.settings, study.layout, time.monotonic()
+    model = read_json(layout.comparison, "evaluate")["best_cnn"]
+    jobs = [ControlJob(layout.root, model, read_chosen(layout, model), settings.epochs_tuning, settings.batch_size,
+                       settings.monitor_slices, run_seed(settings.seed, index), suited(study.backend, model), 1)
+            for index in range(settings.controls)]
+    found = [float("nan")] * len(jobs)
+    with study.progress.bar("control", len(jobs)) as bar:
+        for index, auc in study.engine.run(control_auc, jobs):
+            found[index] = auc
+            bar.advance()
+    _record(study, units[0], write_control(layout, model, found), time.monotonic() - start)
+
+
 def _run_explain(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.examples import write_examples
     from pipeline.explanations.explain import ExplainJob, explain_model
@@ -213,7 +229,7 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 
 RUNNERS = {
     "data": _run_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
-    "evaluate": _run_evaluate, "compare": _run_compare, "explain": _run_explain,
+    "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "explain": _run_explain,
 }
 
 

@@ -4,7 +4,7 @@ import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.layout import CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
+from pipeline.layout import CNN_MODELS, CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
 from pipeline.ledger import Ledger, Record, code_digest, digest_of
 from pipeline.settings import Settings
 
@@ -14,6 +14,7 @@ CODE = {
     "tune": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
     "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
+    "control": ("evaluation", "models", "training", "spread.py", "device.py"),
     "explain": ("explanations", "models", "training/predict.py", "spread.py"),
 }
 SETTINGS = {
@@ -22,6 +23,7 @@ SETTINGS = {
     "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast", "search", "seeds"),
     "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
     "evaluate": ("seed", "bootstrap", "fast", "seeds"),
+    "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
     "explain": ("seeds",),
 }
 
@@ -37,6 +39,11 @@ class Unit:
     @property
     def name(self) -> str:
         return f"{self.stage}/{self.subject}" if self.subject else self.stage
+
+    @property
+    def step(self) -> str:
+        """The part of its stage in which it is done: evaluating ends with the comparison and the control."""
+        return {"comparison": "compare", "control": "control"}.get(self.subject, self.stage)
 
 
 def _pretrain_for(model: str) -> tuple[str, ...]:
@@ -56,6 +63,7 @@ def all_units() -> list[Unit]:
         *(Unit("train", model, ("data", *_pretrain_for(model), _search_of(model))) for model in MODELS),
         *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
+        Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),
@@ -75,8 +83,8 @@ def unit_digest(unit: Unit, settings: Settings, ledger: Ledger) -> str | None:
         inputs[name] = record.content()
     return digest_of({
         "unit": unit.name,
-        "code": code_digest(CODE[unit.stage]),
-        "settings": {key: getattr(settings, key) for key in SETTINGS[unit.stage]},
+        "code": code_digest(CODE.get(unit.step, CODE[unit.stage])),
+        "settings": {key: getattr(settings, key) for key in SETTINGS.get(unit.step, SETTINGS[unit.stage])},
         "more": _particular_settings(unit, settings),
         "inputs": inputs,
     })

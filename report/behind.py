@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, STAGES
 from report import source_study
+from report.checklist import checklist
 from report.figures.subjects import COORDINATES, SUBJECTS
 from report.study import Study
 
@@ -180,6 +181,11 @@ def _localisation_spread(study: Study, model: str) -> dict[str, float | None]:
     return _spread(flat, *flat)
 
 
+def _resemblance(study: Study) -> Rows:
+    return [{"model": model, **{f"{method}_{part}": found[part][method] for part in found for method in METHODS}}
+            for model in CONV_MODELS for found in [study.resemblance(model)]]
+
+
 def _times(study: Study) -> Rows:
     seconds = study.provenance["seconds"]
     return [{"stage": stage, "seconds": seconds[stage]} for stage in STAGES if stage in seconds]
@@ -207,6 +213,8 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-auc": _auc,
     "tbl-differences": lambda study: study.differences,
     "tbl-localisation": _localisation,
+    "tbl-resemblance": _resemblance,
+    "tbl-checklist": lambda study: [{"item": item, "where": " ".join(places)} for item, places in checklist(study).items()],
     "tbl-times": _times,
 }
 

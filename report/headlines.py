@@ -22,6 +22,7 @@ def headlines(study: Study) -> dict:
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
         "differences": study.differences,
+        "control": study.control,
         "models": {model: _model(study, model) for model in study.models},
     }
 
@@ -39,5 +40,6 @@ def _model(study: Study, model: str) -> dict:
                       for criterion, counts in study.confusion(model).items()},
         "metrics": metrics["at"],
         "localisation": study.localisation(model) if model in study.convolutional else None,
+        "resemblance": study.resemblance(model) if model in study.convolutional else None,
         "spread_over_runs": study.spread(model),
     }

@@ -103,6 +103,11 @@ def _helpers(study: Study) -> dict[str, object]:
         missed = {model: study.confusion(model)[criterion]["fn"] for model in study.compared}
         return [model for model in study.compared if missed[model] == min(missed.values())]
 
+    def flattered() -> list[str]:
+        """The compared models whose validation AUC is above their test AUC, the furthest first."""
+        above = {model: study.metrics(model)["validation_auc"] - study.metrics(model)["auc"] for model in study.compared}
+        return sorted((model for model in above if above[model] > 0), key=lambda model: -above[model])
+
     def loss_at(model: str, place: str) -> float:
         """Validation loss of the trial at the `chosen` combination or at the one `by_coordinates`."""
         search = study.search(model)
@@ -119,4 +124,4 @@ def _helpers(study: Study) -> dict[str, object]:
             "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
             "disagreements": disagreements,
             "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
-            "fewest_missed": fewest_missed}
+            "fewest_missed": fewest_missed, "flattered": flattered}

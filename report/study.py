@@ -265,6 +265,15 @@ class Study:
         """The same as mean, low and high of the runs; None for a single run or where lesions are not known."""
         return read_json(self.layout.explanation(model, "cases.json"), "explain").get("localisation_spread")
 
+    def resemblance(self, model: str) -> dict[str, dict]:
+        """How much a model's maps resemble, by `saliency` and `gradcam`, those of `random` weights and of its other `runs`."""
+        return read_json(self.layout.explanation(model, "cases.json"), "explain")["resemblance"]
+
+    @cached_property
+    def control(self) -> dict | None:
+        """The control with shuffled labels; None where the study was told to leave it out."""
+        return read_json(self.layout.control, "evaluate")["found"]
+
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS

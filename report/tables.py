@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pipeline.layout import MODELS, STAGES
 from report import source_study
+from report.checklist import checklist
 from report.study import Study
 from report.templating import environment
 from report.text import Text
@@ -105,6 +106,27 @@ def _share_of_runs(found: dict | None, words: Words) -> str:
     return _of_runs(found and {name: 100 * value for name, value in found.items()}, words, 1)
 
 
+def _resemblance(study: Study, words: Words) -> Rows:
+    against = ("random_weights", *(("other_runs",) if study.repeated else ()))
+    rows = [[words("model"), *[f"{words(method)}, {words(other)}" for other in against for method in ("saliency", "gradcam")]]]
+    for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
+        found = study.resemblance(model)
+        rows.append([model, *[words.decimal(found[part][method], 2) for part in ("random", "runs")[: len(against)]
+                              for method in ("saliency", "gradcam")]])
+    return rows
+
+
+def _checklist(study: Study, words: Words) -> Rows:
+    rows = [[words(f"checklist.{item}"), ", ".join(_place(place, words) for place in places)] for item, places in checklist(study).items()]
+    return [[words("asked"), words("where")], *rows]
+
+
+def _place(place: str, words: Words) -> str:
+    """A reference to a numbered thing, or why there is none."""
+    kind, dash, _ = place.partition("-")
+    return words(f"reference.{kind}", thing=place) if dash else words(f"checklist.{place}")
+
+
 def _times(study: Study, words: Words) -> Rows:
     seconds = study.provenance["seconds"]
     return [[words("stage"), words("time")],
@@ -118,15 +140,23 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
+    "tbl-resemblance": _resemblance,
+    "tbl-checklist": _checklist,
     "tbl-times": _times,
 }
 
 
 def to_markdown(rows: Rows) -> Text:
-    """A pipe table: first row the header, first column to the left, the others to the right."""
+    """A pipe table: first row the header, first column and words to the left, numbers to the right."""
+    left = [column == 0 or _is_text([row[column] for row in rows[1:]]) for column in range(len(rows[0]))]
     widths = [max(len(_shown(row[column])) for row in rows) + 2 for column in range(len(rows[0]))]
-    table = environment(escape=False).get_template("tables/pipe.md.j2").render(header=rows[0], rows=rows[1:], widths=widths)
+    table = environment(escape=False).get_template("tables/pipe.md.j2").render(header=rows[0], rows=rows[1:], widths=widths, left=left)
     return Text(table + "\n")
+
+
+def _is_text(cells: list[str]) -> bool:
+    """Whether a column holds words: cells without any digit, other than the dash of a missing number."""
+    return any(not any(letter.isdigit() for letter in cell) and cell != "–" for cell in cells)
 
 
 def _shown(cell: str) -> str:

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from tests.long_runs import LONG_RUNS, KilledRun, SlicesRun, run_command
+
+# The long runs beside the tests make times mean nothing; and every machine tries the same examples.
+hypothesis.settings.register_profile("study", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("study")
 
 
 @pytest.fixture(scope="session")

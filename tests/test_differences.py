@@ -74,7 +74,8 @@ def test_holm_by_hand():
     assert holm([0.5, 0.9]) == [1.0, 1.0]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+# Trainings in this process flush subnormal numbers to 0.
+@given(st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=12))
 def test_holm_keeps_the_order_and_only_raises(values):
     adjusted = holm(values)
     assert all(value <= raised <= 1 for value, raised in zip(values, adjusted, strict=True))

@@ -11,6 +11,8 @@ from pipeline.explanations.attribution import grad_cam, points_at_lesion, releva
 from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases, outcome_of
 from pipeline.explanations.explain import KEPT_BITS, rounded
+from pipeline.explanations.localisation import localise
+from pipeline.explanations.resemblance import mean_resemblance, resemblance
 
 
 def linear_network(weights: np.ndarray) -> nn.Module:
@@ -52,6 +54,29 @@ def test_relevance_in_lesions_and_pointing_by_hand():
     assert not points_at_lesion(attribution, lesions)
     assert points_at_lesion(attribution, 1 - lesions)
     assert relevance_in_lesions(np.zeros((2, 2)), lesions) is None
+
+
+def test_localisation_by_hand():
+    slices = np.array([[[0.5, 0.5], [0.5, 0.0]], [[0.5, 0.5], [0.5, 0.5]]])
+    lesions = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 0]]], np.uint8)  # the second slice shows none and does not count
+    maps = {"saliency": np.array([[[1.0, 2.0], [1.0, 4.0]]] * 2), "gradcam": np.zeros((2, 2, 2))}
+    found = localise(maps, slices, lesions)
+    assert (found["slices"], found["chance"]) == (1, pytest.approx(1 / 3))
+    assert found["saliency"] == {"mass": pytest.approx(1 / 4), "pointing": 0.0, "outside": pytest.approx(1 / 2)}
+    assert found["gradcam"] == {"mass": None, "pointing": 1.0, "outside": None}
+    assert localise(maps, slices, None) is None and localise(maps, slices, np.zeros_like(lesions)) is None
+
+
+def test_resemblance_is_the_rank_correlation_within_the_lungs():
+    slices = np.array([[[0.5, 0.5], [0.5, 0.0]]] * 3)
+    own = np.array([[[1.0, 2.0], [3.0, 9.0]], [[1.0, 2.0], [3.0, 9.0]], [[7.0, 7.0], [7.0, 9.0]]])
+    other = np.array([[[10.0, 20.0], [90.0, -5.0]], [[3.0, 2.0], [1.0, 0.0]], [[1.0, 2.0], [3.0, 0.0]]])
+    # same order: 1; opposite: -1; a map without variation: left out
+    assert resemblance({"saliency": own[:1]}, {"saliency": other[:1]}, slices[:1]) == {"saliency": pytest.approx(1)}
+    assert resemblance({"saliency": own[1:]}, {"saliency": other[1:]}, slices[1:]) == {"saliency": pytest.approx(-1)}
+    assert resemblance({"saliency": own}, {"saliency": other}, slices) == {"saliency": pytest.approx(0)}
+    assert resemblance({"gradcam": own[2:]}, {"gradcam": other[2:]}, slices[2:]) == {"gradcam": None}
+    assert mean_resemblance([{"gradcam": None}, {"gradcam": 0.2}, {"gradcam": 0.4}]) == {"gradcam": pytest.approx(0.3)}
 
 
 def test_outcomes():

@@ -51,8 +51,9 @@ def test_lists():
 
 def test_every_word_is_there_in_both_languages_with_the_same_places():
     catalogue = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
-    words = {key: entry for key, entry in catalogue.items() if key not in ("follow", "explorer")}
-    for group in ("follow", "explorer"):
+    groups = ("follow", "reference", "checklist", "explorer")
+    words = {key: entry for key, entry in catalogue.items() if key not in groups}
+    for group in groups:
         words |= {f"{group}.{key}": entry for key, entry in catalogue[group].items()}
     for key, texts in words.items():
         assert set(texts) == {"sl", "en"} and all(texts.values()), key

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -19,11 +20,11 @@ from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
 from pipeline.benchmarks.timing import REPETITIONS, median_seconds
-from pipeline.benchmarks.trainings import copied, least_seconds, shortened, train_in_stages, train_plainly
+from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, shortened, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
-from pipeline.layout import CNN_MODELS, DNN_MODELS, TUNED_MODELS, Layout
+from pipeline.layout import CNN_MODELS, DNN_MODELS, MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
 from pipeline.models.placing import place, suited
 from pipeline.models.registry import build_model
@@ -77,16 +78,17 @@ def _row(name: str, ours: float, other: float | None, goal: float | None, note: 
 
 def _trainings(study: Study, machine: Machine) -> dict:
     """The search and the final trainings of the whole study, fewer epochs each, against plain loops one after another."""
-    ours_last: dict[str, dict] = {}
+    ours_last: list[dict[str, dict]] = []
     plain_last: list[dict[str, dict]] = []
     with copied(study, shortened(study.settings)) as short:
-        seconds = median_seconds(lambda: ours_last.update(train_in_stages(short)), study.backend.device)
+        # On both sides each repetition has random numbers of its own: what they end with is compared by its spread.
+        seconds = median_seconds(lambda: ours_last.append(train_in_stages(reseeded(short, len(ours_last)))), study.backend.device)
         torch.set_num_threads(core_count())
-        # Each repetition has random numbers of its own: the spread of the plain loop.
         other = median_seconds(lambda: plain_last.append(train_plainly(short)), study.backend.device)
         least = least_seconds(short, machine)
-    outside = [model for model in ours_last if not _within(ours_last[model], [last[model] for last in plain_last])]
-    same = f"outside the plain loop's spread: {', '.join(outside)}" if outside else "final losses and AUCs within the plain loop's spread"
+    outside = [model for model in MODELS if not within([last[model] for last in ours_last], [last[model] for last in plain_last])]
+    ends = f"medians of final loss and AUC over {len(ours_last)} seeds"
+    same = f"{ends} outside the plain loop's spread: {', '.join(outside)}" if outside else f"{ends} within the plain loop's spread"
     settings = short.settings
     epochs = f"epochs cut to {settings.epochs_tuning} a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
     return _row("all trials and final trainings", seconds, other, STUDY_GOAL[study.backend.device],
@@ -113,14 +115,10 @@ def _together(study: Study, model: str) -> dict:
                 f"against trial after trial, {EPOCHS} epochs; final validation losses differ by at most {apart:.1e}")
 
 
-def _within(ours: dict, plain: list[dict]) -> bool:
-    """Whether validation loss and AUC lie within the plain runs' range, widened by its own width."""
-    for key in ("val_loss", "val_auc"):
-        values = [row[key] for row in plain]
-        low, high = min(values), max(values)
-        if not low - (high - low) <= ours[key] <= high + (high - low):
-            return False
-    return True
+def within(ours: list[dict], plain: list[dict]) -> bool:
+    """Whether the medians of our runs' validation loss and AUC lie within the range of the plain runs."""
+    return all(min(row[key] for row in plain) <= median(row[key] for row in ours) <= max(row[key] for row in plain)
+               for key in ("val_loss", "val_auc"))
 
 
 def _random_images(size: int, count: int) -> TrainingData:

@@ -32,6 +32,11 @@ def shortened(settings: Settings) -> Settings:
     return replace(settings, epochs_tuning=max(round(SHARE * settings.epochs_tuning), 1), **final)
 
 
+def reseeded(study: Study, step: int) -> Study:
+    """The same study with another seed: other random weights and another order of batches."""
+    return replace(study, settings=replace(study.settings, seed=study.settings.seed + step))
+
+
 @contextmanager
 def copied(study: Study, settings: Settings) -> Iterator[Study]:
     """The study with other settings, in a folder that is thrown away; its data and pretrained weights go along."""

@@ -1,0 +1,90 @@
+"""A control that has to fail: the better CNN trained, chosen and scored on shuffled labels, from which nothing can be learnt.
+
+Its AUC lies at 0.5 but for chance. Where test patients leak into training, a network remembers them and reaches more
+(Yagis et al. 2021, doi:10.1038/s41598-021-01681-w).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.device import Backend
+from pipeline.evaluation.metrics import Z_95
+from pipeline.evaluation.patient_means import patient_mean
+from pipeline.layout import Layout
+from pipeline.models.registry import build_model
+from pipeline.records import write_json
+from pipeline.training.loop import Hyperparameters, auc, fit_network, gather_training_data
+from pipeline.training.predict import predict_slices
+from pipeline.training.trial import model_seed
+
+
+@dataclass(frozen=True)
+class ControlJob:
+    """Train `model` with its `chosen` values on the dataset under `root`, the labels shuffled by `seed`."""
+
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
+    root: Path
+    model: str
+    chosen: Hyperparameters
+    epochs: int
+    batch_size: int
+    monitor_slices: int
+    seed: int
+    backend: Backend
+    threads: int
+
+
+def shuffle_labels(dataset: Dataset, seed: int) -> Dataset:
+    """The same patients with the labels of each split dealt out anew among them, so that a split keeps its balance."""
+    labels, random = dataset.labels.copy(), np.random.default_rng(seed)
+    for split in np.unique(dataset.splits):
+        labels[dataset.members(split)] = random.permutation(labels[dataset.members(split)])
+    return replace(dataset, labels=labels)
+
+
+def control_auc(job: ControlJob) -> float:
+    """Test AUC against the shuffled labels of a network trained on shuffled labels; NaN where its training diverged."""
+    torch.set_num_threads(job.threads)
+    torch.set_flush_denormal(True)  # as in every training
+    dataset = shuffle_labels(load_dataset(Layout(job.root)), job.seed)
+    seed = model_seed(job.model, job.seed)
+    torch.manual_seed(seed)
+    network = build_model(job.model, dataset.slices.shape[-1])
+    fit = fit_network(network, gather_training_data(dataset, job.monitor_slices), job.chosen, job.epochs, job.batch_size, seed, job.backend)
+    network.load_state_dict(fit.weights)
+    test = dataset.members("test")
+    return auc(dataset.labels[test], patient_mean(predict_slices(network, torch.from_numpy(dataset.slices[test]), job.backend)))
+
+
+def chance_interval(labels: np.ndarray, trials: int) -> tuple[float, float]:
+    """Where the mean AUC of `trials` scores without any knowledge lies, 95 times in 100 (Mann & Whitney 1947).
+
+    labels: (patient,), 1 is severe.
+    """
+    mild, severe = np.bincount(labels, minlength=2).tolist()
+    half = Z_95 * sqrt((mild + severe + 1) / (12 * mild * severe) / trials)
+    return 0.5 - half, 0.5 + half
+
+
+def write_control(layout: Layout, model: str, aucs: Sequence[float]) -> list[Path]:
+    """Write control.json: `found` is null where there was no control.
+
+    Else it holds `model`, the `aucs` of its trainings on shuffled labels, those that diverged left out, their `mean`, and the
+    interval of chance for that.
+    """
+    known = [value for value in aucs if np.isfinite(value)]
+    found = None
+    if known:
+        dataset = load_dataset(layout)
+        low, high = chance_interval(dataset.labels[dataset.members("test")], len(known))
+        found = {"model": model, "aucs": known, "mean": float(np.mean(known)),
+                 "chance_low": low, "chance_high": high}
+    write_json(layout.control, {"found": found})
+    return [layout.control]

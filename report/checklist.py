@@ -1,0 +1,37 @@
+"""What checklists for studies with AI in medical imaging ask for, and where this study says it.
+
+After CLAIM (Tejani et al. 2024) and TRIPOD+AI (Collins et al. 2024), shortened to what a study of stored images can answer.
+"""
+
+from report.study import Study
+
+MISSING = "missing"
+NONE_EXIST = "none_exist"
+ANSWERS = {
+    "purpose": ("sec-intro",),
+    "source": ("sec-data",),
+    "demographics": (MISSING,),
+    "preparation": ("sec-data",),
+    "reference": ("sec-data",),
+    "partition": ("tbl-data",),
+    "architecture": ("sec-training", "tbl-auc"),
+    "initial": ("sec-resnet",),
+    "hyperparameters": ("tbl-hyperparameters", "sec-grid"),
+    "selection": ("fig-best-auc", "fig-resnets"),
+    "metrics": ("tbl-thresholds", "fig-metrics"),
+    "uncertainty": ("tbl-auc", "tbl-differences"),
+    "calibration": ("fig-calibration",),
+    "control": ("sec-control",),
+    "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance"),
+    "failures": ("fig-confusion", "fig-sal-resnetog-wrong", "fig-sal-cnn-wrong"),
+    "external": (MISSING,),
+    "limitations": ("sec-limitations",),
+    "software": ("sec-reproduction", "tbl-times"),
+    "access": ("sec-reproduction",),
+    "registration": (MISSING,),
+}
+
+
+def checklist(study: Study) -> dict[str, tuple[str, ...]]:
+    """By item the ids of the sections, figures and tables that answer it, or MISSING or NONE_EXIST."""
+    return ANSWERS | ({"demographics": (NONE_EXIST,)} if study.synthetic else {})
