@@ -55,6 +55,7 @@ COMMENTS = {
     "report/study.mplstyle": "the one style sheet of all figures",
     "templates/code.html.j2": "the page that shows the code of a figure",
     "templates/explorers/": "the explorers: layout, style, and plain JavaScript, a file per explorer",
+    "templates/phrases/": "parts that several sentences share, in both languages",
     "templates/page/": "layout of the HTML page and of the PDF",
     "templates/performance.md.j2": "the text of docs/performance.md",
     "templates/readme.md.j2": "the text of this page",

@@ -1,7 +1,7 @@
-"""Facts of the source study that this one is laid beside.
+"""Facts that this study is laid beside: of the source study, and of the challenge with the same task.
 
 The source is a student report of the Faculty of Mathematics and Physics, University of Ljubljana, December 2023.
-These are its numbers, not results of this study, so they are the only ones that stand in code.
+These are other people's numbers, not results of this study, so they are the only ones that stand in code.
 """
 
 PATIENTS = {"mild": 226, "severe": 226}
@@ -24,3 +24,6 @@ THRESHOLDS = {
     "CNN1": {"f1": 0.0827, "gmean": 0.0986},
     "DNN1": {"f1": 0.526, "gmean": 0.557},
 }
+
+# The best AUC for severity in the final phase of STOIC2021 (Boulogne et al. 2024, arXiv:2306.10484).
+STOIC2021_AUC = 0.815

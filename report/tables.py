@@ -92,7 +92,7 @@ def _named(classifier: str, words: Words) -> str:
 
 
 def _localisation(study: Study, words: Words) -> Rows:
-    rows = [[words("model"), words("saliency"), words("gradcam"), words("chance")]]
+    rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance")]]
     for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
         found, runs = study.localisation(model), study.localisation_spread(model)
         shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_of_runs(runs and runs[name]["mass"], words)

@@ -18,6 +18,7 @@ FIGURE_IDS = [
     "fig-act-resnetog", "fig-act-cnn", "fig-io-resnetog", "fig-io-cnn",
     "fig-sal-resnetog-right", "fig-sal-resnetog-wrong", "fig-sal-cnn-right", "fig-sal-cnn-wrong",
 ]
+CITED = r"@([a-z]+\d{4})"
 OTHER_IDS = ["eq-f1", "eq-gmean", "tbl-thresholds", "tbl-hyperparameters"]
 
 
@@ -47,11 +48,14 @@ def test_both_pages_refer_to_the_same_things_in_the_same_order(pages):
     assert references["sl"] == references["en"]
 
 
-def test_both_pages_cite_the_same_sources(pages):
-    cited = {language: re.findall(r"@([a-z]+\d{4})", text_of(page)) for language, page in pages.items()}
+def test_both_pages_cite_the_same_sources_and_the_bibliography_holds_no_others(pages):
+    cited = {language: re.findall(CITED, text_of(page)) for language, page in pages.items()}
     assert cited["sl"] == cited["en"] and cited["sl"]
+    in_sentences = {language: {path.name: re.findall(CITED, path.read_text(encoding="utf-8"))
+                               for path in (ROOT / "templates" / "sentences" / language).iterdir()} for language in pages}
+    assert in_sentences["sl"] == in_sentences["en"]
     known = re.findall(r"^@\w+\{(\w+),", (ROOT / "report" / "references.bib").read_text(encoding="utf-8"), re.M)
-    assert set(cited["sl"]) <= set(known)
+    assert set(cited["sl"]).union(*in_sentences["sl"].values()) == set(known)
 
 
 def test_both_pages_show_the_same_inline_values(pages):
@@ -90,6 +94,8 @@ def test_sentences_exist_in_both_languages_and_are_all_used(pages):
     assert names["sl"] == names["en"]
     said = {expression for expression in pages["sl"].inline_expressions() if expression.startswith("say.")}
     assert {f"say.{name}" for name in names["sl"]} == said
+    shared = {language: {path.name for path in (ROOT / "templates" / "phrases" / language).iterdir()} for language in pages}
+    assert shared["sl"] == shared["en"]
 
 
 def test_every_figure_and_table_is_followed_by_links_to_its_data_and_code(pages):

@@ -1,0 +1,92 @@
+"""What the page says of its own limits follows what was found: the control, the checks of the maps, the checklist."""
+
+import pytest
+
+from report.checklist import ANSWERS, MISSING, NONE_EXIST, checklist
+from report.embedded.source import read_page
+from report.figures.registry import FIGURES
+from report.sentences import Sentences
+from report.tables import TABLES, to_markdown
+from report.words import Words
+from tests.long_runs import ROOT
+from tests.test_pages import labels_of
+
+EN, SL = Words("en"), Words("sl")
+CONTROL = {"model": "CNN1", "aucs": [0.25, 0.75], "mean": 0.5, "chance_low": 0.375, "chance_high": 0.625}
+
+
+def said(study, name: str) -> tuple[str, str]:
+    return tuple(getattr(Sentences(study, words), name).markdown for words in (EN, SL))
+
+
+@pytest.mark.parametrize(("found", "auc", "english", "slovenian"), [
+    (CONTROL, 0.875, "0.875, so what it knows it owes to the labels", "0,875; kar zna, torej dolguje oznakam"),
+    (CONTROL, 0.5, "0.500, which is no more", "0,500, kar ni več"),
+    (CONTROL | {"mean": 0.75}, 0.875, "a leak between the sets must be looked for", "kje podatki uhajajo"),
+    (None, 0.875, "left the control out", "kontrole ni"),
+])
+def test_the_control_says_what_it_found(study, monkeypatch, found, auc, english, slovenian):
+    monkeypatch.setitem(study.__dict__, "control", found)
+    monkeypatch.setattr(study, "metrics", lambda model: {"auc": auc})
+    shown = said(study, "control")
+    assert english in shown[0] and slovenian in shown[1]
+    if found:
+        assert "(0.250 to 0.750)" in shown[0] and "(od 0,250 do 0,750)" in shown[1]
+
+
+def test_the_stored_control_is_the_better_cnn_on_as_many_shuffles_as_were_set(study):
+    assert study.control["model"] == study.best_cnn and len(study.control["aucs"]) <= study.settings["controls"] == 2
+
+
+@pytest.mark.parametrize(("mass", "english", "slovenian"), [
+    (0.4, "clearly favours lesions", "spremembam daje jasno prednost"),
+    (0.2, "hardly tells lesions", "sprememb skoraj ne loči"),
+    (0.1, "keeps away from lesions", "se spremembam izogiba"),
+    (None, "says nothing about lesions", "o spremembah ne pove ničesar"),
+])
+def test_a_map_is_judged_beside_an_even_spread(study, monkeypatch, mass, english, slovenian):
+    found = {"slices": 4, "chance": 0.2, "saliency": {"mass": mass}, "gradcam": {"mass": 0.2}}
+    monkeypatch.setattr(study, "localisation", lambda model: found)
+    shown = said(study, "localisation")
+    assert f"The saliency of ResNet18og thus {english}" in shown[0] and f"Izpostavljenost modela ResNet18og {slovenian}" in shown[1]
+    assert ("must not be read" in shown[0]) == ("ne smemo brati" in shown[1]) == (mass != 0.4)
+
+
+def test_maps_of_repeated_trainings_are_compared_and_pretrained_ones_with_a_reservation(study, monkeypatch):
+    assert len(TABLES["tbl-resemblance"](study, SL)[0]) == 3 and "does not tell" in said(study, "resemblance")[0]
+    values = {"saliency": 0.125, "gradcam": None}
+    monkeypatch.setitem(study.settings, "seeds", 3)
+    monkeypatch.setattr(study, "resemblance", lambda model: {"random": values, "runs": values})
+    assert TABLES["tbl-resemblance"](study, SL)[1] == ["ResNet18og", "0,12", "–", "0,12", "–"]
+    shown = said(study, "resemblance")
+    assert "start from the same pretrained weights" in shown[0] and "z istimi prednaučenimi utežmi" in shown[1]
+    assert "must not be read pixel by pixel" in shown[0] and "ne smemo brati po slikovnih točkah" in shown[1]
+
+
+def test_validation_flatters_only_where_it_does(study, monkeypatch):
+    first, second = study.compared[:2]
+    monkeypatch.setattr(study, "metrics", lambda model: {"validation_auc": {first: 0.75, second: 0.875}.get(model, 0.5), "auc": 0.625})
+    shown = said(study, "limits")
+    assert f"for {second} and {first}, most of all for {second} (0.875 against 0.625)" in shown[0]
+    assert f"pri modelih {second} in {first}, najbolj pri modelu {second} (0,875 proti 0,625)" in shown[1]
+    assert "The data are synthetic" in shown[0] and "Podatki so sintetični" in shown[1]
+    monkeypatch.setattr(study, "metrics", lambda model: {"validation_auc": 0.5, "auc": 0.625})
+    monkeypatch.setitem(study.dataset, "source", "volumes")
+    shown = said(study, "limits")
+    assert "none of the compared models" in shown[0] and "pri nobenem" in shown[1]
+    assert "single source" in shown[0] and "enega samega vira" in shown[1]
+
+
+@pytest.mark.parametrize("language", ["sl", "en"])
+def test_the_checklist_points_at_things_that_are_there(language):
+    places = {place for answer in ANSWERS.values() for place in answer} - {MISSING}
+    labels = labels_of(read_page(ROOT / "report" / language / "index.qmd"))
+    assert {place for place in places if place.startswith("sec-")} <= set(labels)
+    assert {place for place in places if not place.startswith("sec-")} <= FIGURES.keys() | TABLES.keys()
+
+
+def test_synthetic_patients_have_no_age_and_real_ones_lack_it(study, monkeypatch):
+    assert checklist(study)["demographics"] == (NONE_EXIST,)
+    assert "nista znana: bolniki so sintetični" in to_markdown(TABLES["tbl-checklist"](study, SL)).markdown
+    monkeypatch.setitem(study.dataset, "source", "volumes")
+    assert checklist(study)["demographics"] == (MISSING,)
