@@ -108,6 +108,12 @@ def _calibration(study: Study) -> Rows:
             for model in study.compared for bins in [study.calibration(model)] for row in zip(*bins.values(), strict=True)]
 
 
+def _involvement(study: Study) -> Rows:
+    shares = study.involved_shares() if study.involvement else {}
+    return [{"model": model, **{name: row[name] for name in ("id", "label", "probability")}, "involvement": shares.get(row["id"])}
+            for model in study.compared for row in study.scores(model)]
+
+
 def _filters(study: Study, models: Iterable[str]) -> dict:
     return {model: _nested(study.filters(model)) for model in models}
 
@@ -135,7 +141,7 @@ def _input_output(study: Study, model: str) -> dict:
 
 
 def _data(study: Study) -> Rows:
-    return [{"set": name, **study.dataset["counts"][name]} for name in ("train", "validation", "test")]
+    return [{"set": name, **study.dataset["counts"][name], **study.cohort[name]} for name in ("train", "validation", "test")]
 
 
 def _hyperparameters(study: Study) -> Rows:
@@ -207,6 +213,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "fig-confusion": _confusion,
     "fig-metrics": _metrics,
     "fig-calibration": _calibration,
+    "fig-involvement": _involvement,
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,

@@ -14,6 +14,7 @@ def headlines(study: Study) -> dict:
         "slices_per_patient": settings["slices"],
         "runs": study.runs,
         "patients": study.dataset["counts"],
+        "cohort": study.cohort,
         "pretrained_weights": study.pretraining["kind"],
         **{key: provenance[key] for key in ("device", "date", "commit", "command", "seed", "seconds", "versions")},
         "manifest_sha256": study.digest,
@@ -23,6 +24,7 @@ def headlines(study: Study) -> dict:
         "baselines": study.comparison["baselines"],
         "differences": study.differences,
         "control": study.control,
+        "involvement": study.involvement,
         "models": {model: _model(study, model) for model in study.models},
     }
 

@@ -124,6 +124,21 @@ class Study:
         return self.runs > 1
 
     @property
+    def cohort(self) -> dict[str, dict]:
+        """Age, sex and involvement of the patients of each split, None where not known."""
+        return self.comparison["cohort"]
+
+    @property
+    def involvement(self) -> dict[str, dict] | None:
+        """Per compared model how its test probabilities go along with the true diseased share; None where that is not known."""
+        found = self.comparison["involvement"]
+        return None if None in found.values() else found
+
+    def involved_shares(self) -> dict[str, float]:
+        """The true diseased share of the lungs by patient, in [0, 1]; only where `involvement` is known."""
+        return {row["id"]: float(row["lesion_fraction"]) for row in read_csv(self.layout.patients, "data")}
+
+    @property
     def best_dnn(self) -> str:
         return self.comparison["best_dnn"]
 

@@ -23,6 +23,8 @@ MODEL_LINES = {
     "DNN1": (0, (1, 1)), "DNN2": (0, (1, 1)), "CNN1": (0, (5, 1.5)), "CNN2": (0, (5, 1.5)),
     "ResNet18_nowig": (0, (4, 1, 1, 1)), "ResNet18": "-", "ResNet18og": "-",
 }
+LABEL_COLOURS = {"mild": "#0072B2", "severe": "#D55E00"}
+LABEL_MARKS = {"mild": "o", "severe": "^"}
 LESION_COLOUR = "#00A5CF"
 RANGE_ALPHA = 0.18
 MOST_DIGITS = 6

@@ -15,9 +15,23 @@ Rows = list[list[str]]
 
 def _data(study: Study, words: Words) -> Rows:
     counts = study.dataset["counts"]
-    rows = [[words("set"), words("Mild"), words("Severe")]]
-    return rows + [[words(name), words.whole(counts[name]["mild"]), words.whole(counts[name]["severe"])]
-                   for name in ("train", "validation", "test")]
+    known = {name: _KNOWN[name] for name in _KNOWN if study.cohort["test"][name] is not None}
+    rows = [[words("set"), words("Mild"), words("Severe"), *[words(f"cohort_{name}") for name in known]]]
+    return rows + [[words(name), words.whole(counts[name]["mild"]), words.whole(counts[name]["severe"]),
+                    *[shown(study.cohort[name], words) for shown in known.values()]] for name in ("train", "validation", "test")]
+
+
+def _age(cohort: dict, words: Words) -> str:
+    return words.decimal(cohort["age_mean"], 1) + _below("–".join(words.decimal(cohort[f"age_{end}"], 0) for end in ("low", "high")))
+
+
+# What is shown of a set's patients where it is known, by the number that tells whether it is.
+_KNOWN: dict[str, Callable[[dict, Words], str]] = {
+    "age_mean": _age,
+    "women": lambda cohort, words: words.percent(cohort["women"]),
+    "involvement_mild": lambda cohort, words: words.percent(cohort["involvement_mild"], 1),
+    "involvement_severe": lambda cohort, words: words.percent(cohort["involvement_severe"], 1),
+}
 
 
 def _hyperparameters(study: Study, words: Words) -> Rows:

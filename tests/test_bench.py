@@ -8,6 +8,7 @@ from torch import nn
 
 from pipeline.benchmarks import trainings
 from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, training_work
+from pipeline.benchmarks.run import overlap
 from pipeline.device import Backend
 from pipeline.layout import MODELS, TUNED_MODELS
 from pipeline.settings import load_settings
@@ -62,3 +63,12 @@ def test_the_plain_loops_run_every_trial_once_and_every_final_training(monkeypat
     assert list(finals) == list(MODELS) == list(last)
     assert finals["ResNet18og"] == finals["ResNet18"]
     assert (finals["DNN1"].lr, finals["DNN1"].wd, finals["DNN1"].mp) == (1e-4, 0.0, 1.0)
+
+
+def test_both_sides_end_alike_where_their_ranges_overlap_in_loss_and_auc():
+    low = [{"val_loss": 0.4, "val_auc": 0.8}, {"val_loss": 0.6, "val_auc": 0.9}]
+    high = [{"val_loss": 0.7, "val_auc": 0.8}, {"val_loss": 0.9, "val_auc": 0.9}]
+    wide = [{"val_loss": 0.1, "val_auc": 0.1}, {"val_loss": 0.9, "val_auc": 0.9}]
+    assert not overlap(low, high) and not overlap(high, low)
+    assert overlap(low, wide) and overlap(wide, low) and overlap(high, wide)
+    assert not overlap([{"val_loss": 0.5, "val_auc": float("nan")}], low)

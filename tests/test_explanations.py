@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.evaluation.thresholds import outcome_of
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.browsing import as_bytes, shrink
-from pipeline.explanations.cases import choose_cases, outcome_of
+from pipeline.explanations.cases import choose_cases
 from pipeline.explanations.explain import KEPT_BITS, rounded
 from pipeline.explanations.localisation import localise
 from pipeline.explanations.resemblance import mean_resemblance, resemblance

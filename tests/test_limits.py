@@ -2,11 +2,11 @@
 
 import pytest
 
-from report.checklist import ANSWERS, MISSING, NONE_EXIST, checklist
+from report.checklist import ANSWERS, MISSING
 from report.embedded.source import read_page
 from report.figures.registry import FIGURES
 from report.sentences import Sentences
-from report.tables import TABLES, to_markdown
+from report.tables import TABLES
 from report.words import Words
 from tests.long_runs import ROOT
 from tests.test_pages import labels_of
@@ -83,10 +83,3 @@ def test_the_checklist_points_at_things_that_are_there(language):
     labels = labels_of(read_page(ROOT / "report" / language / "index.qmd"))
     assert {place for place in places if place.startswith("sec-")} <= set(labels)
     assert {place for place in places if not place.startswith("sec-")} <= FIGURES.keys() | TABLES.keys()
-
-
-def test_synthetic_patients_have_no_age_and_real_ones_lack_it(study, monkeypatch):
-    assert checklist(study)["demographics"] == (NONE_EXIST,)
-    assert "nista znana: bolniki so sintetični" in to_markdown(TABLES["tbl-checklist"](study, SL)).markdown
-    monkeypatch.setitem(study.dataset, "source", "volumes")
-    assert checklist(study)["demographics"] == (MISSING,)

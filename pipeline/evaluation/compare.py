@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.evaluation.cohort import describe_cohort
 from pipeline.evaluation.differences import compare_aucs
+from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.metrics import bootstrap_auc
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
 from pipeline.records import read_csv, read_json, write_json
@@ -18,7 +20,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     """Write comparison.json.
 
     `validation_loss` by model and `best_dnn` and `best_cnn`, which have the lowest; `compared`, the five models;
-    `baselines`, by name their test AUC with interval; `differences`, every pair of the compared models and the mean density.
+    `baselines`, by name their test AUC with interval; `differences`, every pair of the compared models and the mean density;
+    `cohort`, who the patients of each split are; `involvement`, by compared model, None where no true share is known.
     """
     dataset = load_dataset(layout)
     losses = {model: _validation_loss(layout, model, settings.seeds > 1) for model in DNN_MODELS + CNN_MODELS}
@@ -30,6 +33,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "validation_loss": losses, "best_dnn": dnn, "best_cnn": cnn, "compared": compared,
         "baselines": {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()},
         "differences": [asdict(difference) for difference in compare_aucs(_test_labels(dataset), scores)],
+        "cohort": describe_cohort(read_csv(layout.patients, "data")),
+        "involvement": {model: _involvement(layout, dataset, model) for model in compared},
     })
     return [layout.comparison]
 
@@ -50,6 +55,12 @@ def _test_scores(layout: Layout, model: str) -> np.ndarray:
     """Probabilities of the first run, (patient,) in the dataset's order."""
     rows = read_csv(layout.evaluation(model, "scores.csv"), "evaluate")
     return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
+
+
+def _involvement(layout: Layout, dataset: Dataset, model: str) -> dict | None:
+    """With the decisions at the threshold by G-mean."""
+    threshold = read_json(layout.evaluation(model, "confusion.json"), "evaluate")["gmean"]["threshold"]
+    return involvement(_test_labels(dataset), _test_scores(layout, model), dataset.lesion_fraction[dataset.members("test")], threshold)
 
 
 def _baseline_scores(dataset: Dataset) -> dict[str, np.ndarray]:

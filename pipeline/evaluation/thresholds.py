@@ -4,6 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+OUTCOMES = ("tp", "tn", "fp", "fn")
+
+
+def outcome_of(label: int, called_severe: bool) -> str:
+    """`tp`, `tn`, `fp` or `fn`; severe is the positive class."""
+    return ("t" if called_severe == bool(label) else "f") + ("p" if called_severe else "n")
+
 
 @dataclass(frozen=True)
 class Confusion:

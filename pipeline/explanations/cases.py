@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-OUTCOMES = ("tp", "tn", "fp", "fn")
+from pipeline.evaluation.thresholds import OUTCOMES, outcome_of
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,6 @@ class Case:
     outcome: str
     position: int
     slice: int
-
-
-def outcome_of(label: int, called_severe: bool) -> str:
-    """`tp`, `tn`, `fp` or `fn`; severe is the positive class."""
-    return ("t" if called_severe == bool(label) else "f") + ("p" if called_severe else "n")
 
 
 def choose_cases(labels: np.ndarray, slice_scores: np.ndarray, threshold: float) -> list[Case]:

@@ -8,7 +8,8 @@ doi:10.1148/ryai.2021200267).
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
+
+from pipeline.evaluation.ranks import rank_correlation
 
 Maps = Mapping[str, np.ndarray]
 
@@ -19,20 +20,13 @@ def resemblance(own: Maps, other: Maps, slices: np.ndarray) -> dict[str, float |
     own, other: by kind, attributions (n, y, x); slices: (n, y, x), 0 outside the lungs. Slices on which one of the two maps is the
     same everywhere are left out; None where that leaves none.
     """
-    return {kind: _mean([_rank_correlation(first[lung], second[lung])
+    return {kind: _mean([rank_correlation(first[lung], second[lung])
                          for first, second, lung in zip(own[kind], other[kind], slices > 0, strict=True)]) for kind in own}
 
 
 def mean_resemblance(found: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
     """The mean of several comparisons by kind of map, over those that have one."""
     return {kind: _mean([one[kind] for one in found]) for kind in found[0]}
-
-
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Of two maps' pixels (n,); None where one of them does not vary."""
-    if first.size < 2 or first.min() == first.max() or second.min() == second.max():
-        return None
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -20,10 +20,9 @@ def draw_map(axes: Axes, values: np.ndarray, limits: tuple[float, float] | None 
     return axes
 
 
-def draw_absent(axes: Axes, words: Words, outcome: str) -> Axes:
-    """Say on the picture's place that this outcome did not occur."""
-    axes.text(0.5, 0.5, words("no_case", outcome=outcome.upper()), ha="center", va="center", wrap=True,
-              transform=axes.transAxes, fontsize=8, color="#444444")
+def draw_absent(axes: Axes, sentence: str) -> Axes:
+    """Say in the picture's place why there is none."""
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True, transform=axes.transAxes, fontsize=8, color="#444444")
     bare(axes)
     return axes
 
@@ -34,7 +33,7 @@ def draw_activations(study: Study, words: Words, model: str) -> Figure:
     outcome = next((name for name in ("tn", "tp") if f"{name}.input" in arrays), None)
     if outcome is None:
         figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2))
-        draw_absent(axes, words, "TN, TP")
+        draw_absent(axes, words("no_case", outcome="TN, TP"))
         return figure
     layers = [name.split(".", 1)[1] for name in arrays if name.startswith(f"{outcome}.")]
     layers = [layer for layer in layers if layer not in ("input", "output")]
@@ -70,7 +69,7 @@ def draw_input_output(study: Study, words: Words, model: str) -> Figure:
     figure, axes = pyplot.subplots(1, 4, figsize=(WIDTH, 1.95))
     for pair, letter, outcome in ((axes[:2], "a", "tp"), (axes[2:], "b", "tn")):
         if f"{outcome}.input" not in arrays:
-            draw_absent(pair[0], words, outcome)
+            draw_absent(pair[0], words("no_case", outcome=outcome.upper()))
             pair[1].axis("off")
             continue
         pair[0].imshow(arrays[f"{outcome}.input"], vmin=0, vmax=1)

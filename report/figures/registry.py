@@ -11,6 +11,7 @@ from report.figures.confusion import draw_confusion
 from report.figures.filters import draw_filters_cnn, draw_filters_resnet
 from report.figures.grid import draw_grid
 from report.figures.histories import draw_best_auc, draw_resnets
+from report.figures.involvement import draw_involvement
 from report.figures.metrics import draw_metrics
 from report.figures.roc import draw_roc
 from report.figures.saliency import draw_saliency
@@ -38,6 +39,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,
     "fig-calibration": draw_calibration,
+    "fig-involvement": draw_involvement,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
     **{identifier: partial(draw, **SUBJECTS[identifier]) for draw, family in FAMILIES.items() for identifier in family},

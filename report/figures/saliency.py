@@ -50,5 +50,5 @@ def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, s
         row[0].set_title(f"{letter}) {words(outcome)}", loc="left", fontsize=8, fontweight="bold")
         row[0].axis("off")
         row[2].axis("off")
-        draw_absent(row[1], words, outcome)
+        draw_absent(row[1], words("no_case", outcome=outcome.upper()))
     return figure

@@ -1,0 +1,110 @@
+"""Who the patients are, and how a model's mistakes lie beside the true extent of their disease."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+from pipeline.evaluation.cohort import describe_cohort
+from pipeline.evaluation.involvement import involvement
+from pipeline.evaluation.ranks import rank_correlation
+from report.behind import file_text
+from report.checklist import MISSING, checklist
+from report.figures.involvement import draw_involvement, draw_patients
+from report.sentences import Sentences
+from report.style import study_style
+from report.tables import TABLES
+from report.words import Words
+
+EN, SL = Words("en"), Words("sl")
+
+
+def patient(split: str, label: int, age: str, sex: str, fraction: str) -> dict[str, str]:
+    return {"id": "p", "split": split, "label": str(label), "source": "s", "age": age, "sex": sex, "lesion_fraction": fraction}
+
+
+def test_a_cohort_is_described_by_split_and_only_where_all_is_known():
+    found = describe_cohort([
+        patient("train", 0, "40", "F", "0.1"), patient("train", 0, "60", "M", "0.3"), patient("train", 1, "80", "F", "0.5"),
+        patient("test", 0, "", "F", ""), patient("test", 1, "70", "", "0.5"),
+    ])
+    assert found["train"] == {"age_mean": 60.0, "age_low": 40.0, "age_high": 80.0, "women": pytest.approx(2 / 3),
+                              "involvement_mild": pytest.approx(0.2), "involvement_severe": pytest.approx(0.5)}
+    unknown = dict.fromkeys(("age_mean", "age_low", "age_high", "women", "involvement_mild"))
+    assert found["test"] == unknown | {"involvement_severe": 0.5}
+
+
+def test_ranks_by_hand():
+    assert rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([5.0, 6.0, 70.0])) == pytest.approx(1)
+    assert rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([3.0, 1.0, 2.0])) == pytest.approx(-0.5)  # 1 - 6 · (4 + 1 + 1) / 24
+    assert rank_correlation(np.array([1.0, 2.0]), np.array([4.0, 4.0])) is None
+
+
+def test_involvement_by_outcome_by_hand():
+    labels, probabilities = np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.2, 0.6, 0.1, 0.3])
+    fractions = np.array([0.5, 0.1, 0.4, 0.0, 0.05])
+    found = involvement(labels, probabilities, fractions, 0.5)
+    assert found["rank_correlation"] == pytest.approx(0.9)  # two neighbours change places: 1 - 6 · 2 / 120
+    assert {name: (found[name]["patients"], found[name]["share"]) for name in ("tp", "fn", "fp", "tn")} == {
+        "tp": (1, 0.5), "fn": (1, 0.1), "fp": (1, 0.4), "tn": (2, pytest.approx(0.025))}
+    assert involvement(labels, probabilities, fractions, 0.05)["tn"] == {"patients": 0, "share": None}
+    assert involvement(labels, probabilities, np.append(fractions[:-1], np.nan), 0.5) is None
+
+
+def test_the_stored_outcomes_are_those_of_the_confusion_matrices(study):
+    for model, found in study.involvement.items():
+        counts = study.confusion(model)["gmean"]
+        for name in ("tp", "tn", "fp", "fn"):
+            assert found[name]["patients"] == counts[name]
+
+
+def test_every_test_patient_is_drawn_where_it_belongs(study):
+    model = study.compared[0]
+    with study_style():
+        _, axes = pyplot.subplots()
+        draw_patients(axes, study, SL, model)
+    *marks, line = axes.lines
+    drawn = {(round(float(x), 9), float(y)) for mark in marks for x, y in zip(*mark.get_data(), strict=True)}
+    shares = study.involved_shares()
+    assert drawn == {(round(100 * shares[row["id"]], 9), row["probability"]) for row in study.scores(model)}
+    assert line.get_ydata()[0] == study.confusion(model)["gmean"]["threshold"]
+    assert [mark.get_label() for mark in marks] == ["blaga", "resna"] and len({mark.get_marker() for mark in marks}) == 2
+
+
+def test_unknown_patients_are_said_to_be_unknown(study, monkeypatch):
+    unknown = dict.fromkeys(study.cohort["test"])
+    monkeypatch.setitem(study.comparison, "involvement", dict.fromkeys(study.compared))
+    monkeypatch.setitem(study.comparison, "cohort", dict.fromkeys(study.cohort, unknown))
+    with study_style():
+        (text,) = draw_involvement(study, SL).axes[0].texts
+    assert "ni znan" in text.get_text()
+    assert "it is not" in Sentences(study, EN).involvement.markdown and "ni znan" in Sentences(study, SL).involvement.markdown
+    assert len(TABLES["tbl-data"](study, SL)[0]) == 3
+    assert checklist(study)["demographics"] == (MISSING,)
+    assert file_text("fig-involvement", study).splitlines()[1].endswith(",")
+
+
+def test_known_patients_are_in_the_table(study):
+    header, *rows = TABLES["tbl-data"](study, SL)
+    assert header == ["Množica", "Blaga", "Resna", "Starost", "Ženske", "Oboleli delež, blagi", "Oboleli delež, resni"]
+    assert rows[0][3].startswith(SL.decimal(study.cohort["train"]["age_mean"], 1)) and "%" in rows[0][4]
+
+
+def outcome(patients: int, share: float | None) -> dict:
+    return {"patients": patients, "share": share}
+
+
+@pytest.mark.parametrize(("missed", "explained"), [(0.25, True), (0.75, False)])
+def test_the_sentence_explains_mistakes_only_where_the_extent_does(study, monkeypatch, missed, explained):
+    found = {"rank_correlation": 0.75, "tp": outcome(3, 0.5), "fn": outcome(2, missed), "fp": outcome(1, 0.375), "tn": outcome(4, 0.125)}
+    monkeypatch.setitem(study.comparison, "involvement", dict.fromkeys(study.compared, found))
+    english, slovenian = (Sentences(study, words).involvement.markdown for words in (EN, SL))
+    assert ("which the image does not show" in english) == ("tega slika ne pokaže" in slovenian) == explained
+    assert "0.75" in english and f"(2) have {EN.percent(missed, 1)}" in english
+    assert "0,75" in slovenian and f"(skupaj 2) imajo v povprečju obolelih {SL.percent(missed, 1)}" in slovenian
+
+
+def test_a_model_without_mistakes_has_none_to_explain(study, monkeypatch):
+    found = {"rank_correlation": 1.0, "tp": outcome(3, 0.5), "fn": outcome(0, None), "fp": outcome(0, None), "tn": outcome(4, 0.125)}
+    monkeypatch.setitem(study.comparison, "involvement", dict.fromkeys(study.compared, found))
+    english, slovenian = (Sentences(study, words).involvement.markdown for words in (EN, SL))
+    assert english.endswith("rank correlation of 1.00.") and slovenian.endswith("korelacija rangov obeh 1,00.")
