@@ -3,6 +3,7 @@
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from report.figures.activations import draw_absent
 from report.study import Study
@@ -23,6 +24,7 @@ def draw_patients(axes: Axes, study: Study, words: Words, model: str) -> Axes:
     axes.set_yticks([0.0, 0.5, 1.0])
     axes.set_title(model, fontsize=8, fontweight="bold")
     localise(axes, words, whole_x=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
     return axes
 
 
