@@ -10,19 +10,35 @@ from PIL import Image
 LONG_NUMBER = re.compile(r"(\d\.\d{2})\d+")
 KEPT = r"\1"
 PLACES = re.compile(r' (d|x|y)="([^"]*)"')
+# What stands between the commands of a path, and between tags, is for those who read the file.
+AROUND_COMMAND = re.compile(r"\s*([A-Za-z])\s*")
+COMMENT = re.compile(r"<!--.*?-->", re.S)
+BETWEEN_TAGS = re.compile(r">\s+<")
+MARKS = re.compile(r'<g( clip-path="[^"]*")?>\n((?:<use [^>]*/>\n)+)</g>')
+STYLE = re.compile(r' style="[^"]*"')
 PICTURE = re.compile(r'data:image/png;base64,([^"]+)"')
 COLOURS = 256
 QUALITY = 80  # of JPEG, in percent
 
 
 def compact(svg: str) -> str:
-    """The same drawing with shorter numbers for its places and smaller pictures.
+    """The same drawing with shorter numbers for its places, nothing but tags, and smaller pictures.
 
     A picture under one colour map has at most COLOURS colours and loses nothing. Pictures laid over each other have more; they
     become a palette of that many or a JPEG, whichever is smaller: the first for speckles, the second for soft clouds.
     """
-    svg = PLACES.sub(lambda places: f' {places[1]}="{LONG_NUMBER.sub(KEPT, places[2])}"', svg)
+    svg = PLACES.sub(lambda places: f' {places[1]}="{AROUND_COMMAND.sub(KEPT, LONG_NUMBER.sub(KEPT, places[2])).strip()}"', svg)
+    svg = BETWEEN_TAGS.sub(">\n<", COMMENT.sub("", svg))
+    svg = MARKS.sub(_with_one_style, svg)
     return PICTURE.sub(lambda picture: f'{_smallest(picture[1])}"', svg)
+
+
+def _with_one_style(group: re.Match) -> str:
+    """Marks that all look alike, with their style told once, by the group they stand in."""
+    styles = STYLE.findall(group[2])
+    if len(styles) < 2 or len(set(styles)) > 1:
+        return group[0]
+    return f"<g{group[1] or ''}{styles[0]}>\n{STYLE.sub('', group[2])}</g>"
 
 
 def _smallest(encoded: str) -> str:

@@ -1,13 +1,18 @@
 """The site in a real browser: no error, no other host, living links, working explorers, accessible in light and dark."""
 
 import csv
+import io
 import json
 import math
 import os
 import shutil
 
+import numpy as np
 import pytest
+from matplotlib import pyplot
+from PIL import Image
 
+from report.compact import compact
 from tests.long_runs import ROOT
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
@@ -337,3 +342,28 @@ def test_every_figure_and_table_has_its_data_and_they_are_the_stored_ones(tiny, 
 def test_the_code_page_shows_the_function_that_drew_a_figure(tiny):
     page = (tiny / "site" / "report" / "code" / "figures-roc.html").read_text(encoding="utf-8")
     assert "draw_roc_curve" in page and str(ROOT) not in page
+
+
+def test_a_compact_drawing_looks_as_it_did(chromium, rng):
+    figure, axes = pyplot.subplots(figsize=(4, 3))
+    axes.plot(rng.random(40), rng.random(40), "^", color="#D55E00", alpha=0.8, label="š 1,5")
+    axes.plot(rng.random(40), rng.random(40), "o", markerfacecolor="none")
+    axes.fill_between([0, 1], [0.2, 0.3], [0.5, 0.7], alpha=0.3)
+    axes.legend()
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    before, after = buffer.getvalue(), compact(buffer.getvalue())
+    assert len(after) < 0.8 * len(before)
+    seen = [photograph(chromium, svg) for svg in (before, after)]
+    assert seen[0].min() < 100  # there is something to see
+    different = np.abs(seen[0] - seen[1])
+    assert different.mean() < 0.05 and (different > 40).mean() < 1e-3
+
+
+def photograph(chromium, svg: str) -> np.ndarray:
+    """Pixels of a drawing as the browser shows it, int (y, x, 3)."""
+    page = chromium.new_page(viewport={"width": 400, "height": 300})
+    page.set_content(f"<body style='margin:0'>{svg[svg.index('<svg') :]}</body>")
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    page.close()
+    return np.asarray(picture).astype(int)

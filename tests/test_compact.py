@@ -25,8 +25,16 @@ def pixels_of(svg: str) -> np.ndarray:
 
 
 def test_numbers_get_shorter_where_they_are_places_and_nowhere_else():
-    svg = '<path d="M 1.234567 -0.5 L 12.999999 7" style="stroke-width: 0.123456" transform="scale(0.015625)"/>'
-    assert compact(svg) == '<path d="M 1.23 -0.5 L 12.99 7" style="stroke-width: 0.123456" transform="scale(0.015625)"/>'
+    svg = '<path d="M 1.234567 -0.5 \nL 12.999999 7 \nz\n" style="stroke-width: 0.123456" transform="scale(0.015625)"/>'
+    assert compact(svg) == '<path d="M1.23 -0.5L12.99 7z" style="stroke-width: 0.123456" transform="scale(0.015625)"/>'
+
+
+def test_marks_that_look_alike_share_their_style_and_others_keep_theirs():
+    same = '<g clip-path="url(#p)">\n  <use x="1" style="fill: red"/>\n  <use x="2" style="fill: red"/>\n </g>'
+    assert compact(same) == '<g clip-path="url(#p)" style="fill: red">\n<use x="1"/>\n<use x="2"/>\n</g>'
+    different = same.replace("red", "blue", 1)
+    assert compact(different).count("style=") == 2
+    assert compact("<g>\n <!-- 2 -->\n <use/>\n</g>") == "<g>\n<use/>\n</g>"
 
 
 def test_a_picture_under_one_colour_map_keeps_every_pixel(rng):
