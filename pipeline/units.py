@@ -15,7 +15,7 @@ CODE = {
     "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "explain": ("explanations", "models", "training/predict.py", "spread.py"),
+    "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
