@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.device import Backend, choose_backend
@@ -171,16 +171,14 @@ def _run_compare(study: Study, units: list[Unit]) -> None:
 
 
 def _run_control(study: Study, units: list[Unit]) -> None:
-    from pipeline.evaluation.control import ControlJob, control_auc, write_control
-    from pipeline.models.placing import suited
+    from pipeline.evaluation.control import control_auc, write_control
     from pipeline.training.final import read_chosen
-    from pipeline.training.repeats import run_seed
+    from pipeline.training.tune import plan_jobs
 
     settings, layout, start = study.settings, study.layout, time.monotonic()
     model = read_json(layout.comparison, "evaluate")["best_cnn"]
-    jobs = [ControlJob(layout.root, model, read_chosen(layout, model), settings.epochs_tuning, settings.batch_size,
-                       settings.monitor_slices, run_seed(settings.seed, index), suited(study.backend, model), 1)
-            for index in range(settings.controls)]
+    repeated = replace(settings, seeds=settings.controls)
+    jobs = plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, repeated, layout, study.backend, keep_weights=False)
     found = [float("nan")] * len(jobs)
     with study.progress.bar("control", len(jobs)) as bar:
         for index, auc in study.engine.run(control_auc, jobs):

@@ -113,6 +113,7 @@ def _helpers(study: Study) -> dict[str, object]:
         search = study.search(model)
         return next(trial["val_loss"] for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
 
+    pairs = len(study.compared) * (len(study.compared) - 1) // 2
     searches = {model: study.search(model) for model in study.tuned}
     missed = [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
     grids = [study.grid(model) for model in study.tuned]
@@ -124,4 +125,4 @@ def _helpers(study: Study) -> dict[str, object]:
             "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
             "disagreements": disagreements,
             "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
-            "fewest_missed": fewest_missed, "flattered": flattered}
+            "fewest_missed": fewest_missed, "flattered": flattered, "pairs": pairs}

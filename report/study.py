@@ -268,21 +268,24 @@ class Study:
         """Saliency of a compared model, uint8 (patient, slice, y, x), in the order of `scores`."""
         return read_npz(self.layout.browsed_maps(model), "explain")["saliency"]
 
+    def _explained(self, model: str) -> dict:
+        return read_json(self.layout.explanation(model, "cases.json"), "explain")
+
     def cases(self, model: str) -> dict[str, dict]:
         """The explained cases by outcome (`tp`, `tn`, `fp`, `fn`); an outcome that did not occur is absent."""
-        stored = read_json(self.layout.explanation(model, "cases.json"), "explain")
+        stored = self._explained(model)
         return {case["outcome"]: case for case in stored["cases"]}
 
     def localisation(self, model: str) -> dict | None:
-        return read_json(self.layout.explanation(model, "cases.json"), "explain")["localisation"]
+        return self._explained(model)["localisation"]
 
     def localisation_spread(self, model: str) -> dict | None:
         """The same as mean, low and high of the runs; None for a single run or where lesions are not known."""
-        return read_json(self.layout.explanation(model, "cases.json"), "explain").get("localisation_spread")
+        return self._explained(model).get("localisation_spread")
 
     def resemblance(self, model: str) -> dict[str, dict]:
         """How much a model's maps resemble, by `saliency` and `gradcam`, those of `random` weights and of its other `runs`."""
-        return read_json(self.layout.explanation(model, "cases.json"), "explain")["resemblance"]
+        return self._explained(model)["resemblance"]
 
     @cached_property
     def control(self) -> dict | None:

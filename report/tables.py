@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.layout import MODELS, STAGES
+from pipeline.layout import CNN_MODELS, MODELS, RESNET_MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
 from report.study import Study
@@ -11,6 +11,7 @@ from report.text import Text
 from report.words import Words
 
 Rows = list[list[str]]
+EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 
 
 def _data(study: Study, words: Words) -> Rows:
@@ -107,7 +108,7 @@ def _named(classifier: str, words: Words) -> str:
 
 def _localisation(study: Study, words: Words) -> Rows:
     rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance")]]
-    for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
+    for model in EXPLAINED:
         found, runs = study.localisation(model), study.localisation_spread(model)
         shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_of_runs(runs and runs[name]["mass"], words)
                   for name in ("saliency", "gradcam")]
@@ -123,7 +124,7 @@ def _share_of_runs(found: dict | None, words: Words) -> str:
 def _resemblance(study: Study, words: Words) -> Rows:
     against = ("random_weights", *(("other_runs",) if study.repeated else ()))
     rows = [[words("model"), *[f"{words(method)}, {words(other)}" for other in against for method in ("saliency", "gradcam")]]]
-    for model in ("ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"):
+    for model in EXPLAINED:
         found = study.resemblance(model)
         rows.append([model, *[words.decimal(found[part][method], 2) for part in ("random", "runs")[: len(against)]
                               for method in ("saliency", "gradcam")]])

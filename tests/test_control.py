@@ -10,9 +10,10 @@ import pytest
 from pipeline.data.dataset import Dataset
 from pipeline.device import choose_backend
 from pipeline.evaluation import control
-from pipeline.evaluation.control import ControlJob, chance_interval, control_auc, shuffle_labels, write_control
+from pipeline.evaluation.control import chance_interval, control_auc, shuffle_labels, write_control
 from pipeline.layout import Layout
 from pipeline.training.loop import Hyperparameters
+from pipeline.training.trial import TrainJob
 
 SIZES = {"train": 40, "validation": 20, "test": 20}
 
@@ -59,8 +60,8 @@ def test_the_interval_of_chance_by_hand():
 def test_a_leak_shows_and_an_honest_study_does_not(patients, monkeypatch, tmp_path, kind, remembers):
     dataset = kind(**patients)
     monkeypatch.setattr(control, "load_dataset", lambda layout: dataset)
-    aucs = [control_auc(ControlJob(tmp_path, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 10, 16, 2, seed, choose_backend("cpu", True), 2))
-            for seed in range(3)]
+    aucs = [control_auc(TrainJob(tmp_path, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 10, 16, 2, seed, choose_backend("cpu", True), 2,
+                                 keep_weights=False)) for seed in range(3)]
     monkeypatch.setattr(control, "load_dataset", lambda layout: Dataset(**patients))
     (path,) = write_control(Layout(tmp_path), "DNN1", aucs)
     found = json.loads(path.read_text())["found"]

@@ -38,6 +38,8 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "source=cloud"], "unknown source 'cloud'"),
     (["all", "--seeds", "0"], "setting seeds=0 is not possible: give 1 or more"),
     (["all", "--seeds", "some"], "give a whole number"),
+    (["all", "--set", "controls=-1"], "give 1 or more, or 0 for none"),
+    (["all", "--set", "controls=some"], "give a whole number"),
     (["all", "--search", "random"], "unknown search 'random'; choose one of: coordinate, grid"),
     (["all", "--set", "source=volumes"], "add --set source_path=PATH"),
     (["all", "--set", "batch_size=1"], "at least 2 images"),

@@ -18,6 +18,7 @@ from pipeline.settings import SEARCHED, Settings
 from pipeline.study import Study
 from pipeline.training.final import train_models, tuned_as
 from pipeline.training.loop import Hyperparameters, gather_training_data
+from pipeline.training.repeats import run_seed
 from pipeline.training.search import Search
 from pipeline.training.trial import build_untrained_model
 from pipeline.training.tune import tune_models
@@ -32,9 +33,9 @@ def shortened(settings: Settings) -> Settings:
     return replace(settings, epochs_tuning=max(round(SHARE * settings.epochs_tuning), 1), **final)
 
 
-def reseeded(study: Study, step: int) -> Study:
-    """The same study with another seed: other random weights and another order of batches."""
-    return replace(study, settings=replace(study.settings, seed=study.settings.seed + step))
+def reseeded(study: Study, run: int) -> Study:
+    """The same study with the seed of another run: other random weights and another order of batches."""
+    return replace(study, settings=replace(study.settings, seed=run_seed(study.settings.seed, run)))
 
 
 @contextmanager

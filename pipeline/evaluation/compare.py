@@ -34,7 +34,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "baselines": {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()},
         "differences": [asdict(difference) for difference in compare_aucs(_test_labels(dataset), scores)],
         "cohort": describe_cohort(read_csv(layout.patients, "data")),
-        "involvement": {model: _involvement(layout, dataset, model) for model in compared},
+        "involvement": {model: _involvement(layout, dataset, model, scores[model]) for model in compared},
     })
     return [layout.comparison]
 
@@ -57,10 +57,10 @@ def _test_scores(layout: Layout, model: str) -> np.ndarray:
     return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
 
 
-def _involvement(layout: Layout, dataset: Dataset, model: str) -> dict | None:
+def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarray) -> dict | None:
     """With the decisions at the threshold by G-mean."""
     threshold = read_json(layout.evaluation(model, "confusion.json"), "evaluate")["gmean"]["threshold"]
-    return involvement(_test_labels(dataset), _test_scores(layout, model), dataset.lesion_fraction[dataset.members("test")], threshold)
+    return involvement(_test_labels(dataset), scores, dataset.lesion_fraction[dataset.members("test")], threshold)
 
 
 def _baseline_scores(dataset: Dataset) -> dict[str, np.ndarray]:

@@ -5,40 +5,21 @@ Its AUC lies at 0.5 but for chance. Where test patients leak into training, a ne
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
 
 from pipeline.data.dataset import Dataset, load_dataset
-from pipeline.device import Backend
 from pipeline.evaluation.metrics import Z_95
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.layout import Layout
-from pipeline.models.registry import build_model
 from pipeline.records import write_json
-from pipeline.training.loop import Hyperparameters, auc, fit_network, gather_training_data
+from pipeline.training.loop import auc, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
-from pipeline.training.trial import model_seed
-
-
-@dataclass(frozen=True)
-class ControlJob:
-    """Train `model` with its `chosen` values on the dataset under `root`, the labels shuffled by `seed`."""
-
-    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
-    root: Path
-    model: str
-    chosen: Hyperparameters
-    epochs: int
-    batch_size: int
-    monitor_slices: int
-    seed: int
-    backend: Backend
-    threads: int
+from pipeline.training.trial import TrainJob, start_network
 
 
 def shuffle_labels(dataset: Dataset, seed: int) -> Dataset:
@@ -49,14 +30,13 @@ def shuffle_labels(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset, labels=labels)
 
 
-def control_auc(job: ControlJob) -> float:
-    """Test AUC against the shuffled labels of a network trained on shuffled labels; NaN where its training diverged."""
-    torch.set_num_threads(job.threads)
-    torch.set_flush_denormal(True)  # as in every training
+def control_auc(job: TrainJob) -> float:
+    """Test AUC against shuffled labels of a network trained on shuffled labels; NaN where its training diverged.
+
+    The job's seed shuffles the labels, too.
+    """
     dataset = shuffle_labels(load_dataset(Layout(job.root)), job.seed)
-    seed = model_seed(job.model, job.seed)
-    torch.manual_seed(seed)
-    network = build_model(job.model, dataset.slices.shape[-1])
+    network, seed = start_network(job, dataset.slices.shape[-1])
     fit = fit_network(network, gather_training_data(dataset, job.monitor_slices), job.chosen, job.epochs, job.batch_size, seed, job.backend)
     network.load_state_dict(fit.weights)
     test = dataset.members("test")

@@ -66,15 +66,20 @@ def build_untrained_model(layout: Layout, model: str, image_size: int) -> nn.Mod
     return build_model(model, image_size, weights)
 
 
-def prepare_training(job: TrainJob) -> tuple[nn.Module, TrainingData, int]:
-    """The untrained network of a job, its data, and the seed of its batches; sets this process up for it."""
+def start_network(job: TrainJob, image_size: int) -> tuple[nn.Module, int]:
+    """The untrained network of a job, and the seed of its batches; sets this process up for its training."""
     torch.set_num_threads(job.threads)
     torch.set_flush_denormal(True)  # vanishing weights of decayed networks would slow the CPU tenfold
-    layout = Layout(job.root)
-    dataset = load_dataset(layout)
     seed = model_seed(job.model, job.seed)
     torch.manual_seed(seed)
-    model = build_untrained_model(layout, job.model, dataset.slices.shape[-1])
+    return build_untrained_model(Layout(job.root), job.model, image_size), seed
+
+
+def prepare_training(job: TrainJob) -> tuple[nn.Module, TrainingData, int]:
+    """The untrained network of a job, its data, and the seed of its batches; sets this process up for it."""
+    layout = Layout(job.root)
+    dataset = load_dataset(layout)
+    model, seed = start_network(job, dataset.slices.shape[-1])
     if job.backend.device == "cpu":
         return model, gather_training_data(dataset, job.monitor_slices), seed
     return model, _data_on_device(job.root, layout.dataset.read_text(encoding="utf-8"), job.monitor_slices, job.backend), seed
