@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--search", help="coordinate (default) or grid: every combination of lr, wd and mp; short for --set search=...")
     parser.add_argument("--seeds", metavar="N", help="run every training N times and show the spread (default 1); short for --set seeds=N")
+    parser.add_argument("--folds", metavar="N", help="cross-validate: N folds, each tested once (default 1); short for --set folds=N")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="overrides",
                         help="change settings, for example seed=7 image_size=256 CNN1.lr=1e-3,1e-4 mp=1,0.9")
     parser.add_argument("--engine", default="local", help="local, or ray: trials on the GPUs and machines of a Ray cluster")
@@ -75,10 +76,9 @@ def _run(options: argparse.Namespace) -> int:
                                ("renderer", options.renderer, ("auto", "quarto", "embedded"))):
         if value not in known:
             raise UnknownName(kind, value, known)
-    if options.search is not None:
-        options.overrides.append(f"search={options.search}")
-    if options.seeds is not None:
-        options.overrides.append(f"seeds={options.seeds}")
+    for key in ("search", "seeds", "folds"):
+        if getattr(options, key) is not None:
+            options.overrides.append(f"{key}={getattr(options, key)}")
     named = options.profile if options.profile != "auto" else "quick"
     load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
     profile, device = _resolve(options)

@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def unfinished(self) -> Path:
-        """Finished trials of an unfinished search; removed when the study is done."""
+        """Finished trials of an unfinished search, finished folds; removed when the study is done."""
         return self.root / ".unfinished"
 
     @property
@@ -91,6 +91,10 @@ class Layout:
     def control(self) -> Path:
         """What the training on shuffled labels found."""
         return self.root / "evaluation" / "control.json"
+
+    def folds(self, suffix: str) -> Path:
+        """The cross-validation: probabilities of all patients (`csv`) and what follows from them (`json`)."""
+        return self.root / "evaluation" / f"folds.{suffix}"
 
     @property
     def examples(self) -> Path:

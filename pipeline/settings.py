@@ -53,6 +53,8 @@ class Settings:
     search: `coordinate` (lr, then wd, then mp) or `grid` (every combination).
     seeds: how often every trial and every final training is run, each time with other random weights and another order of
         batches; the data, their split and the pretrained weights stay the same.
+    folds: how many folds the patients are dealt into, so that each is tested once; 1 tests the study's own test set alone.
+        Validation and test sets hold one fold each, so where `split` is not given it follows from the folds.
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     controls: trainings on shuffled labels, which must find nothing; 0 for none.
@@ -86,6 +88,7 @@ class Settings:
     fast: bool
     search: str
     seeds: int
+    folds: int
     grid: dict[str, Grid]
 
     def final_epochs(self, model: str) -> int:
@@ -115,6 +118,8 @@ def load_settings(profile: str, overrides: Sequence[str] = ()) -> Settings:
     settings = _from_table(profile, tomllib.loads(text))
     for override in overrides:
         settings = _apply(settings, override)
+    if settings.folds > 2 and not any(override.partition("=")[0].strip() == "split" for override in overrides):
+        settings = replace(settings, split=((settings.folds - 2) / settings.folds, 1 / settings.folds, 1 / settings.folds))
     check(settings)
     return settings
 
@@ -124,7 +129,7 @@ def _from_table(profile: str, table: dict) -> Settings:
         model: Grid(**{key: tuple(map(float, grid[key])) for key in SEARCHED}) for model, grid in table.pop("grid").items()
     }
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Settings(profile=profile, fast=True, search="coordinate", seeds=1, grid=grids, **values)
+    return Settings(profile=profile, fast=True, search="coordinate", seeds=1, folds=1, grid=grids, **values)
 
 
 def _apply(settings: Settings, override: str) -> Settings:
@@ -191,6 +196,9 @@ def check(settings: Settings) -> None:
     require("seed", settings.seed >= 0, "give 0 or more")
     require("split", len(settings.split) == 3 and min(settings.split) > 0 and abs(sum(settings.split) - 1) < 1e-6,
             "give three positive fractions that add up to 1, for example 0.6,0.2,0.2")
+    require("folds", settings.folds == 1 or settings.folds >= 3, "give 1 for none, or 3 or more")
+    require("split", settings.folds == 1 or all(abs(part * settings.folds - 1) < 0.1 for part in settings.split[1:]),
+            f"validation and test have to hold one of the {settings.folds} folds each; leave split out, and it follows from folds")
     require("window", len(settings.window) == 2 and settings.window[0] < settings.window[1],
             "give the lower and then the upper edge in HU, for example -1000,400")
     require("source_path", bool(settings.source_path) or settings.source == "synthetic",

@@ -10,7 +10,7 @@ def status_rows(settings: Settings, layout: Layout) -> list[tuple[str, str, str,
     """Per unit: name, state (done, stale, missing), seconds and megabytes as text."""
     ledger = Ledger(layout)
     rows = []
-    for unit in all_units():
+    for unit in all_units(settings):
         record = ledger.find(unit.name)
         if record is None:
             rows.append((unit.name, "missing", "", ""))

@@ -45,7 +45,7 @@ class Study:
 
 def run_stages(study: Study, last: str) -> bool:
     """Bring every stage up to and including `last` up to date; return whether anything was done."""
-    units = all_units()
+    units = all_units(study.settings)
     worked = False
     for stage in STAGES[: STAGES.index(last) + 1]:
         if stage == "tune":
@@ -114,8 +114,12 @@ def _run_pretrain(study: Study, units: list[Unit]) -> None:
 
 
 def _run_tune(study: Study, units: list[Unit]) -> None:
+    from pipeline.data.dataset import load_dataset
+    from pipeline.evaluation.roles import folds_of
     from pipeline.training.tune import tune_models
 
+    if study.settings.folds > 1:  # patients who cannot be dealt out are refused before the long work
+        folds_of(load_dataset(study.layout), study.settings.folds, study.settings.seed)
     start = time.monotonic()
     digests = {unit.subject: unit_digest(unit, study.settings, study.ledger) for unit in units}
     written = tune_models(list(digests), digests, study.settings, study.layout, study.backend, study.engine, study.progress)
@@ -134,7 +138,7 @@ def _run_train(study: Study, units: list[Unit]) -> None:
         _record(study, by_model[model], files, time.monotonic() - last)
         last = time.monotonic()
 
-    records = {unit.subject: study.ledger.find(unit.name) for unit in all_units() if unit.stage == "tune"}
+    records = {unit.subject: study.ledger.find(unit.name) for unit in all_units(study.settings) if unit.stage == "tune"}
     searches = {model: record.digest for model, record in records.items()}
     train_models(list(by_model), searches, study.settings, study.layout, study.backend, study.engine, study.progress, done)
 
@@ -187,6 +191,14 @@ def _run_control(study: Study, units: list[Unit]) -> None:
     _record(study, units[0], write_control(layout, model, found), time.monotonic() - start)
 
 
+def _run_folds(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.folds import cross_validate
+
+    digest = unit_digest(units[0], study.settings, study.ledger)
+    _timed(study, units[0], lambda: cross_validate(
+        digest, study.settings, study.layout, study.backend, study.engine, study.progress))
+
+
 def _run_explain(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.examples import write_examples
     from pipeline.explanations.explain import ExplainJob, explain_model
@@ -227,7 +239,8 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 
 RUNNERS = {
     "data": _run_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
-    "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "explain": _run_explain,
+    "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "folds": _run_folds,
+    "explain": _run_explain,
 }
 
 

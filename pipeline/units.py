@@ -15,6 +15,7 @@ CODE = {
     "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
+    "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
     "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
 }
 SETTINGS = {
@@ -24,6 +25,7 @@ SETTINGS = {
     "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
     "evaluate": ("seed", "bootstrap", "fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
+    "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds"),
     "explain": ("seeds",),
 }
 
@@ -42,8 +44,8 @@ class Unit:
 
     @property
     def step(self) -> str:
-        """The part of its stage in which it is done: evaluating ends with the comparison and the control."""
-        return {"comparison": "compare", "control": "control"}.get(self.subject, self.stage)
+        """The part of its stage in which it is done: evaluating ends with the comparison, the control and the folds."""
+        return {"comparison": "compare", "control": "control", "folds": "folds"}.get(self.subject, self.stage)
 
 
 def _pretrain_for(model: str) -> tuple[str, ...]:
@@ -54,8 +56,10 @@ def _search_of(model: str) -> str:
     return f"tune/{'ResNet18' if model == 'ResNet18og' else model}"
 
 
-def all_units() -> list[Unit]:
+def all_units(settings: Settings) -> list[Unit]:
     """Every unit of a study, in an order in which each comes after its inputs."""
+    folds = Unit("evaluate", "folds", ("data", "pretrain", *(f"tune/{model}" for model in TUNED_MODELS),
+                                       *(f"evaluate/{model}" for model in MODELS), "evaluate/comparison"))
     return [
         Unit("data", "", ()),
         Unit("pretrain", "", ()),
@@ -64,6 +68,7 @@ def all_units() -> list[Unit]:
         *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
         Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
+        *([folds] if settings.folds > 1 else []),
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),

@@ -165,10 +165,35 @@ def _auc(study: Study) -> Rows:
         metrics, description = study.metrics(model), study.model(model)
         rows.append({"model": model, **{name: metrics[name] for name in ("auc", "auc_low", "auc_high", "brier")},
                      "parameters": description["parameters"], "best_epoch": description["best_epoch"],
-                     **_spread(study.spread(model), "auc", "brier")})
+                     **_spread(study.spread(model), "auc", "brier"), **_over_folds(study, model)})
     for name, values in study.comparison["baselines"].items():
-        rows.append(dict.fromkeys(rows[0]) | {"model": name, **values})
+        rows.append(dict.fromkeys(rows[0]) | {"model": name, **values, **_over_folds(study, name)})
     return rows
+
+
+def _over_folds(study: Study, name: str) -> dict[str, float | None]:
+    """Columns for a model or baseline of a cross-validated study."""
+    return {f"folds_{end}": study.over_folds(name)[end] for end in ("auc", "auc_low", "auc_high")} if study.folds else {}
+
+
+def _folds(study: Study) -> Rows:
+    rows: Rows = []
+    for name, tested in {**{model: study.metrics(model) for model in study.models}, **study.comparison["baselines"]}.items():
+        rows.append({"model": name, "tested": "test set", **{end: tested[end] for end in ("auc", "auc_low", "auc_high")}})
+        if study.folds:
+            found = study.over_folds(name)
+            rows.append({"model": name, "tested": "all folds", **{end: found[end] for end in ("auc", "auc_low", "auc_high")}})
+            rows += [{"model": name, "tested": f"fold {fold}", "auc": auc, "auc_low": None, "auc_high": None}
+                     for fold, auc in enumerate(found["by_fold"])]
+    return rows
+
+
+def _differences(study: Study) -> Rows:
+    if not study.folds:
+        return study.differences
+    numbers = ("difference", "low", "high", "p", "p_holm")
+    return [row | {f"folds_{name}": found[name] for name in numbers}
+            for row, found in zip(study.differences, study.folds["differences"], strict=True)]
 
 
 def _localisation(study: Study) -> Rows:
@@ -210,6 +235,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "fig-best-auc": partial(_histories, models=DNN_MODELS + CNN_MODELS),
     "fig-resnets": partial(_histories, models=["ResNet18", "ResNet18og"]),
     "fig-roc": _roc,
+    "fig-folds": _folds,
     "fig-confusion": _confusion,
     "fig-metrics": _metrics,
     "fig-calibration": _calibration,
@@ -218,7 +244,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-auc": _auc,
-    "tbl-differences": lambda study: study.differences,
+    "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
     "tbl-checklist": lambda study: [{"item": item, "where": " ".join(places)} for item, places in checklist(study).items()],

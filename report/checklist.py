@@ -18,7 +18,7 @@ ANSWERS = {
     "hyperparameters": ("tbl-hyperparameters", "sec-grid"),
     "selection": ("fig-best-auc", "fig-resnets"),
     "metrics": ("tbl-thresholds", "fig-metrics"),
-    "uncertainty": ("tbl-auc", "tbl-differences"),
+    "uncertainty": ("tbl-auc", "tbl-differences", "fig-folds"),
     "calibration": ("fig-calibration",),
     "control": ("sec-control",),
     "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance"),

@@ -23,6 +23,7 @@ def headlines(study: Study) -> dict:
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
         "differences": study.differences,
+        "cross_validation": study.folds,
         "control": study.control,
         "involvement": study.involvement,
         "models": {model: _model(study, model) for model in study.models},

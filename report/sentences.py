@@ -44,7 +44,7 @@ def changes(command: str) -> str:
     kept, keep = [], False
     for word in command.split():
         if word.startswith("--"):
-            keep = word.split("=")[0] in ("--set", "--seeds", "--search")
+            keep = word.split("=")[0] in ("--set", "--seeds", "--search", "--folds")
         kept += [word] if keep else []
     return " ".join(kept)
 
@@ -73,21 +73,33 @@ def _helpers(study: Study) -> dict[str, object]:
         """The coordinates at which loss and AUC would choose differently."""
         return [phase for phase in study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
 
+    def turned(row: dict) -> dict:
+        """The same difference the other way round."""
+        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
+        return row | {"first": row["second"], "second": row["first"], "difference": -row["difference"], **ends}
+
     def between(first: str, second: str) -> dict:
         """The stored difference of two compared models, turned so that it is first minus second."""
         row = next(row for row in study.differences if {row["first"], row["second"]} == {first, second})
-        if row["first"] == first:
-            return row
-        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
-        return row | {"first": first, "second": second, "difference": -row["difference"], **ends}
+        return row if row["first"] == first else turned(row)
 
     def significant(row: dict) -> bool:
         return row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
 
-    def told_apart() -> list[dict]:
-        """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first."""
-        found = [row for row in study.differences if significant(row) and row["second"] != BASELINE]
-        return [between(*sorted((row["first"], row["second"]), key=lambda model: -study.metrics(model)["auc"])) for row in found]
+    def told_apart(rows: list[dict] | None = None) -> list[dict]:
+        """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first.
+
+        rows: the differences over all folds; those of the test set where not given.
+        """
+        return [row if row["difference"] > 0 else turned(row) for row in (study.differences if rows is None else rows)
+                if significant(row) and row["second"] != BASELINE]
+
+    def over_oracle() -> list[str]:
+        """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""
+        return [model for model in by_folds(study.models) if study.over_folds(model)["auc"] > study.over_folds("oracle")["auc"]]
+
+    def by_folds(models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -study.over_folds(model)["auc"])
 
     def above_density() -> list[str]:
         """The compared models whose AUC lies above that of the mean lung density after the same correction."""
@@ -123,6 +135,7 @@ def _helpers(study: Study) -> dict[str, object]:
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
             "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
+            "by_folds": by_folds, "over_oracle": over_oracle, "fitting_folds": max(round(1 / study.settings["split"][2]), 3),
             "disagreements": disagreements,
             "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
             "fewest_missed": fewest_missed, "flattered": flattered, "pairs": pairs}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MissingPath, UserError
-from pipeline.layout import CONV_MODELS, FORMAT, MODELS, TUNED_MODELS, UNSHOWN, Layout
+from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, FORMAT, MODELS, TUNED_MODELS, UNSHOWN, Layout
 from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_files
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
@@ -292,9 +292,24 @@ class Study:
         """The control with shuffled labels; None where the study was told to leave it out."""
         return read_json(self.layout.control, "evaluate")["found"]
 
+    @cached_property
+    def folds(self) -> dict | None:
+        """The cross-validation: what `over_folds` gives by `models` and `baselines`, and `differences`; None for a single split."""
+        return read_json(self.layout.folds("json"), "evaluate") if self.settings.get("folds", 1) > 1 else None
+
+    def over_folds(self, name: str) -> dict:
+        """The mean `auc` of a model or baseline over all folds, `auc_low` and `auc_high` (95 % interval, None for too few
+        patients), and the AUCs `by_fold`; for a model also `confusion` and metrics `at`, by criterion, of all patients together."""
+        return (self.folds["models"] | self.folds["baselines"])[name]
+
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS
+
+    @property
+    def families(self) -> dict[str, tuple[str, ...]]:
+        """The models of which the better one is compared."""
+        return {"dnn": DNN_MODELS, "cnn": CNN_MODELS}
 
     @property
     def convolutional(self) -> tuple[str, ...]:

@@ -73,27 +73,45 @@ def _below(text: str) -> str:
 
 
 def _auc(study: Study, words: Words) -> Rows:
-    rows = [[words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]]
+    header = [words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]
+    rows = [header + ([words("folds_auc")] if study.folds else [])]
     for model in study.models:
         metrics, description, found = study.metrics(model), study.model(model), study.spread(model) or {}
         rows.append([model, words.decimal(metrics["auc"]) + _of_runs(found.get("auc"), words), _interval(metrics, words),
                      words.decimal(metrics["brier"]) + _of_runs(found.get("brier"), words),
-                     words.whole(description["parameters"]), str(description["best_epoch"])])
+                     words.whole(description["parameters"]), str(description["best_epoch"]), *_over_folds(study, model, words)])
     for name, values in sorted(study.comparison["baselines"].items(), reverse=True):
-        rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), "–", "–", "–"])
+        rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), "–", "–", "–", *_over_folds(study, name, words)])
     return rows
 
 
 def _interval(values: dict, words: Words) -> str:
-    return f"{words.decimal(values['auc_low'])}–{words.decimal(values['auc_high'])}"
+    return "–".join(dict.fromkeys(words.decimal(values[end]) for end in ("auc_low", "auc_high")))
+
+
+def _over_folds(study: Study, name: str, words: Words) -> list[str]:
+    """One more cell for a model or baseline of a cross-validated study."""
+    if not study.folds:
+        return []
+    found = study.over_folds(name)
+    return [words.decimal(found["auc"]) + (_below(_interval(found, words)) if found["auc_low"] is not None else "")]
 
 
 def _differences(study: Study, words: Words) -> Rows:
-    rows = [[words("pair"), words("difference"), words("interval"), words("p_holm")]]
-    for row in study.differences:
+    header = [words("pair"), words("difference"), words("interval"), words("p_holm")]
+    rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else [])]
+    for index, row in enumerate(study.differences):
         rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}", words.decimal(row["difference"]),
-                     _ends(row, words), words.p_value(row["p_holm"])])
+                     _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words)])
     return rows
+
+
+def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:
+    """Two more cells for a pair of a cross-validated study."""
+    if not study.folds:
+        return []
+    row = study.folds["differences"][index]
+    return [words.decimal(row["difference"]) + (_below(_ends(row, words)) if row["low"] is not None else ""), words.p_value(row["p_holm"])]
 
 
 def _ends(row: dict, words: Words) -> str:

@@ -58,7 +58,7 @@ class SlicesRun:
 
 
 def study_over_slices(folder: Path, tiny: Path) -> SlicesRun:
-    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; every combination of a small grid, twice."""
+    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; all of a small grid, twice, and in folds."""
     slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
     with (tiny / "study" / "data" / "patients.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -70,8 +70,9 @@ def study_over_slices(folder: Path, tiny: Path) -> SlicesRun:
     weights = tiny / "study" / "pretraining" / "weights.safetensors"
     root = folder / "study"
     return SlicesRun(root, run_command(
-        "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--set", "source=slices", f"source_path={folder}",
-        f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4", "epochs_small=1", "epochs_resnet=1"))
+        "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--folds", 4, "--set", "source=slices",
+        f"source_path={folder}", f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
+        "epochs_small=1", "epochs_resnet=1"))
 
 
 # By the name of the fixture that gives its result.

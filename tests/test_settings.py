@@ -22,4 +22,10 @@ def test_a_number_of_slices_that_is_set_stays(bf16):
 @pytest.mark.parametrize("profile", ["tiny", "quick", "paper"])
 def test_a_study_runs_once_along_coordinates_unless_asked_otherwise(profile):
     settings = load_settings(profile)
-    assert (settings.seeds, settings.search, settings.fast) == (1, "coordinate", True)
+    assert (settings.seeds, settings.folds, settings.search, settings.fast) == (1, 1, "coordinate", True)
+
+
+def test_the_split_follows_from_the_folds_where_it_is_not_given():
+    assert load_settings("quick", ["folds=4"]).split == load_settings("quick").split
+    assert load_settings("quick", ["folds=5"]).split == load_settings("paper").split == load_settings("paper", ["folds=5"]).split
+    assert load_settings("quick", ["folds=10", "split=0.81,0.095,0.095"]).split == (0.81, 0.095, 0.095)

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.metrics import roc_auc_score
 
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
 from pipeline.records import sha256_of
@@ -111,7 +112,7 @@ def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path)
             assert FIGURES[identifier](study, Words("en")).axes
 
 
-def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_and_two_seeds(slices_run, plain_arithmetic):
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_two_seeds_and_folds(slices_run, plain_arithmetic):
     assert slices_run.done.returncode == 0, slices_run.done.stderr
     for model in TUNED_MODELS:
         search = json.loads((slices_run.root / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
@@ -119,6 +120,7 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
         assert len(search["trials"]) == (2 if model == "CNN1" else 1) and search["search"] == "grid"
         assert search["chosen"] == {name: best[name] for name in ("lr", "wd", "mp")}
     _check_repeats(slices_run.root)
+    _check_folds(slices_run.root)
     _check_report(slices_run.root)
 
 
@@ -138,7 +140,8 @@ def _check_report(root):
     assert "cannot be graded" in say.localisation.markdown  # no lesion masks in this source
     assert "tried every combination, 7 trials in all" in say.grid.markdown
     assert "was run 2 times on the same patients" in say.repeats.markdown and "Over the 2 runs the AUC of" in say.roc.markdown
-    assert "--search grid --seeds 2" in say.profile.markdown
+    assert "--search grid --seeds 2 --folds 4" in say.profile.markdown
+    assert "Over the 4 folds of this study, 24 patients in all" in say.folds.markdown
     with study_style():
         for draw in FIGURES.values():
             assert draw(study, words).axes
@@ -147,6 +150,30 @@ def _check_report(root):
     texts = {identifier: file_text(identifier, study) for identifier in (*ROWS, *NESTED)}
     assert "auc,auc_low,auc_high,brier,parameters,best_epoch,auc_runs_mean,auc_runs_low,auc_runs_high" in texts["tbl-auc"]
     assert sum(row["chosen"] == "True" for row in csv.DictReader(io.StringIO(texts["fig-grid-loss"]))) == len(TUNED_MODELS)
+
+
+def _check_folds(root):
+    """Every patient is scored once, in the first fold by the study's own networks, and all else follows from these scores."""
+    with (root / "evaluation" / "folds.csv").open() as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    with (root / "data" / "patients.csv").open() as file:
+        splits = {row["id"]: row["split"] for row in csv.DictReader(file)}
+    assert rows.keys() == splits.keys() and {row["fold"] for row in rows.values()} == {"0", "1", "2", "3"}
+    assert {splits[patient] for patient, row in rows.items() if row["fold"] == "0"} == {"test"}
+    assert {splits[patient] for patient, row in rows.items() if row["fold"] == "1"} == {"validation"}
+    found = json.loads((root / "evaluation" / "folds.json").read_text())
+    for model in MODELS:
+        with (root / "evaluation" / model / "scores.csv").open() as file:
+            scores = {row["id"]: row["probability"] for row in csv.DictReader(file) if row["split"] == "test"}
+        assert scores == {patient: row[model] for patient, row in rows.items() if row["fold"] == "0"}
+        by_fold = [[row for row in rows.values() if row["fold"] == fold] for fold in "0123"]
+        aucs = [roc_auc_score([int(row["label"]) for row in fold], [float(row[model]) for row in fold]) for fold in by_fold]
+        assert found["models"][model]["by_fold"] == pytest.approx(aucs)
+        assert found["models"][model]["auc"] == pytest.approx(np.mean(aucs))
+        assert sum(found["models"][model]["confusion"]["f1"].values()) == len(rows)
+    for row in found["differences"]:
+        first, second = ((found["models"] | found["baselines"])[row[name]]["auc"] for name in ("first", "second"))
+        assert row["difference"] == pytest.approx(first - second)
 
 
 def _check_repeats(root):

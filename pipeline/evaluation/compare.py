@@ -27,8 +27,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     losses = {model: _validation_loss(layout, model, settings.seeds > 1) for model in DNN_MODELS + CNN_MODELS}
     dnn, cnn = (min(models, key=lambda model: np.inf if losses[model] is None else losses[model]) for models in (DNN_MODELS, CNN_MODELS))
     compared = [*reversed(RESNET_MODELS), cnn, dnn]
-    baselines = _baseline_scores(dataset)
-    scores = {**{model: _test_scores(layout, model) for model in compared}, "density": baselines["density"]}
+    baselines = baseline_scores(dataset, dataset.members("test"))
+    scores = {**{model: read_scores(layout, model, "test") for model in compared}, "density": baselines["density"]}
     write_json(layout.comparison, {
         "validation_loss": losses, "best_dnn": dnn, "best_cnn": cnn, "compared": compared,
         "baselines": {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()},
@@ -51,10 +51,10 @@ def _test_labels(dataset: Dataset) -> np.ndarray:
     return dataset.labels[dataset.members("test")]
 
 
-def _test_scores(layout: Layout, model: str) -> np.ndarray:
-    """Probabilities of the first run, (patient,) in the dataset's order."""
+def read_scores(layout: Layout, model: str, split: str) -> np.ndarray:
+    """Probabilities of a split's patients in the first run, (patient,) in the dataset's order."""
     rows = read_csv(layout.evaluation(model, "scores.csv"), "evaluate")
-    return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
+    return np.array([float(row["probability"]) for row in rows if row["split"] == split])
 
 
 def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarray) -> dict | None:
@@ -63,12 +63,14 @@ def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarra
     return involvement(_test_labels(dataset), scores, dataset.lesion_fraction[dataset.members("test")], threshold)
 
 
-def _baseline_scores(dataset: Dataset) -> dict[str, np.ndarray]:
-    """The mean lung density of the test patients and, where it is known, their true lung involvement (the oracle)."""
-    test = dataset.members("test")
-    scores = {"density": mean_density(dataset.slices[test])}
+def baseline_scores(dataset: Dataset, patients: np.ndarray) -> dict[str, np.ndarray]:
+    """The mean lung density of these patients and, where all of them have one, their true lung involvement (the oracle).
+
+    patients: indices (n,); the scores are float64 (n,).
+    """
+    scores = {"density": mean_density(dataset.slices[patients])}
     if np.isfinite(dataset.lesion_fraction).all():
-        scores["oracle"] = dataset.lesion_fraction[test]
+        scores["oracle"] = dataset.lesion_fraction[patients]
     return scores
 
 

@@ -10,16 +10,14 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.evaluation.metrics import Z_95
-from pipeline.evaluation.patient_means import patient_mean
+from pipeline.evaluation.retrained import train_and_score
 from pipeline.layout import Layout
 from pipeline.records import write_json
-from pipeline.training.loop import auc, fit_network, gather_training_data
-from pipeline.training.predict import predict_slices
-from pipeline.training.trial import TrainJob, start_network
+from pipeline.training.loop import auc
+from pipeline.training.trial import TrainJob
 
 
 def shuffle_labels(dataset: Dataset, seed: int) -> Dataset:
@@ -36,11 +34,7 @@ def control_auc(job: TrainJob) -> float:
     The job's seed shuffles the labels, too.
     """
     dataset = shuffle_labels(load_dataset(Layout(job.root)), job.seed)
-    network, seed = start_network(job, dataset.slices.shape[-1])
-    fit = fit_network(network, gather_training_data(dataset, job.monitor_slices), job.chosen, job.epochs, job.batch_size, seed, job.backend)
-    network.load_state_dict(fit.weights)
-    test = dataset.members("test")
-    return auc(dataset.labels[test], patient_mean(predict_slices(network, torch.from_numpy(dataset.slices[test]), job.backend)))
+    return auc(dataset.labels[dataset.members("test")], train_and_score(job, dataset, ["test"])["test"])
 
 
 def chance_interval(labels: np.ndarray, trials: int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from math import erfc, inf, sqrt
 
 import numpy as np
 
-from pipeline.evaluation.metrics import Z_95, pairs_in_order
+from pipeline.evaluation.metrics import Z_95, mean_and_error, pairs_in_order
 
 # DeLong's method is one for large samples; for fewer patients of a kind nothing is said but the difference itself.
 FEWEST = 10
@@ -33,29 +33,21 @@ class Difference:
     p_holm: float | None = None
 
 
-def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> list[Difference]:
+def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np.ndarray | None = None) -> list[Difference]:
     """Every pair of classifiers, in their order.
 
-    labels: (patient,), 1 is severe; scores: by name, (patient,) of the same patients, higher is more severe.
+    labels: (patient,), 1 is severe; scores: by name, (patient,) of the same patients, higher is more severe; folds: (patient,),
+    where AUCs are means over folds, each with a network of its own, whose scores cannot be ranked together.
     """
-    ordered = {name: pairs_in_order(labels, values) for name, values in scores.items()}
-    pairs = list(combinations(ordered, 2))
-    if min(np.bincount(labels, minlength=2)) < FEWEST:
-        return [Difference(first, second, float((ordered[first] - ordered[second]).mean())) for first, second in pairs]
-    found = [(first, second, *_difference(ordered[first], ordered[second])) for first, second in pairs]
+    members = [np.ones(len(labels), bool)] if folds is None else [folds == fold for fold in np.unique(folds)]
+    ordered = {name: [pairs_in_order(labels[fold], values[fold]) for fold in members] for name, values in scores.items()}
+    pairs = [(one, other, [a - b for a, b in zip(ordered[one], ordered[other], strict=True)]) for one, other in combinations(ordered, 2)]
+    if min(np.bincount(labels[fold], minlength=2).min() for fold in members) < FEWEST:
+        return [Difference(first, second, float(np.mean([fold.mean() for fold in apart]))) for first, second, apart in pairs]
+    found = [(first, second, *mean_and_error(apart)) for first, second, apart in pairs]
     values = [_p_value(difference, error) for *_, difference, error in found]
     return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
             for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]
-
-
-def _difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Difference of two AUCs and its standard error, from their pairs in order (severe, mild).
-
-    The rows' means of such a matrix are DeLong's components of the severe patients, the columns' those of the mild.
-    """
-    apart = first - second
-    severe, mild = apart.mean(axis=1), apart.mean(axis=0)
-    return float(apart.mean()), sqrt(severe.var(ddof=1) / len(severe) + mild.var(ddof=1) / len(mild))
 
 
 def _p_value(difference: float, error: float) -> float:

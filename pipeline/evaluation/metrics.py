@@ -1,5 +1,8 @@
 """Metrics of a classifier on patients, and their uncertainty."""
 
+from collections.abc import Sequence
+from math import sqrt
+
 import numpy as np
 
 from pipeline.evaluation.thresholds import Confusion, f1, gmean
@@ -44,6 +47,18 @@ def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     severe, mild = (np.asarray(scores)[np.asarray(labels) == label] for label in (1, 0))
     return (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
+
+
+def mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Mean over folds of the means of their pairs, each (severe, mild) as of `pairs_in_order`, and its standard error.
+
+    The means of a matrix's rows are DeLong's components of the severe patients, those of its columns the ones of the mild
+    (DeLong et al. 1988). Folds hold different patients, so their variances add up (LeDell et al. 2015). Also for differences of
+    two classifiers' pairs.
+    """
+    means = [fold.mean() for fold in pairs]
+    parts = [part.var(ddof=1) / len(part) for fold in pairs for part in (fold.mean(axis=1), fold.mean(axis=0))]
+    return float(np.mean(means)), sqrt(sum(parts)) / len(pairs)
 
 
 def bootstrap_auc(labels: np.ndarray, scores: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:

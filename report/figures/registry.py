@@ -9,6 +9,7 @@ from report.figures.activations import draw_activations, draw_input_output
 from report.figures.calibration import draw_calibration
 from report.figures.confusion import draw_confusion
 from report.figures.filters import draw_filters_cnn, draw_filters_resnet
+from report.figures.folds import draw_folds
 from report.figures.grid import draw_grid
 from report.figures.histories import draw_best_auc, draw_resnets
 from report.figures.involvement import draw_involvement
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-best-auc": draw_best_auc,
     "fig-resnets": draw_resnets,
     "fig-roc": draw_roc,
+    "fig-folds": draw_folds,
     "fig-confusion": draw_confusion,
     "fig-metrics": draw_metrics,
     "fig-calibration": draw_calibration,

@@ -1,0 +1,22 @@
+"""Trains a network once more on the study's patients with other labels or other splits, and scores them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import Dataset
+from pipeline.evaluation.patient_means import patient_mean
+from pipeline.training.loop import fit_network, gather_training_data
+from pipeline.training.predict import predict_slices
+from pipeline.training.trial import TrainJob, start_network
+
+
+def train_and_score(job: TrainJob, dataset: Dataset, splits: Iterable[str]) -> dict[str, np.ndarray]:
+    """Probabilities of severe, float64 (patient,) in [0, 1], by split; the weights are those of the best validation loss."""
+    network, seed = start_network(job, dataset.slices.shape[-1])
+    data = gather_training_data(dataset, job.monitor_slices)
+    fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
+    network.load_state_dict(fit.weights)
+    return {split: patient_mean(predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(split)]), job.backend))
+            for split in splits}
