@@ -12,7 +12,7 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, LeakedImage
-from pipeline.evaluation import cross_validated, differences, folds
+from pipeline.evaluation import folds, metrics
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.cross_validated import decide, gather, summarise
 from pipeline.evaluation.differences import compare_aucs
@@ -80,15 +80,16 @@ def test_scores_come_back_to_their_patients():
 
 def test_patients_are_ranked_within_their_fold_by_hand(monkeypatch):
     """Scores of the second fold lie higher than all of the first, which one ROC curve of all would punish."""
-    monkeypatch.setattr(cross_validated, "FEWEST", 2)
+    monkeypatch.setattr(metrics, "FEWEST", 2)
     labels, scores = np.array([1, 1, 0, 0] * 2), np.array([0.4, 0.1, 0.3, 0.2, 0.9, 0.8, 0.7, 0.6])
     found = summarise(labels, scores, np.repeat([0, 1], 4))
     assert found["by_fold"] == [0.5, 1.0] and found["auc"] == 0.75
     # The first fold's pairs are [[1, 1], [0, 0]]: variance 1/2 of the severe patients' means over two of them; the second has none.
     half = 1.959964 * np.sqrt(0.5 / 2) / 2
     assert (found["auc_low"], found["auc_high"]) == (pytest.approx(0.75 - half), 1.0)
-    monkeypatch.setattr(cross_validated, "FEWEST", 3)
+    monkeypatch.setattr(metrics, "FEWEST", 3)
     assert summarise(labels, scores, np.repeat([0, 1], 4))["auc_low"] is None
+    assert summarise(labels[1:4], scores[1:4], np.zeros(3, int)) == {"auc": 0.0, "auc_low": None, "auc_high": None, "by_fold": [0.0]}
 
 
 def test_the_interval_of_all_folds_holds_the_true_value_as_often_as_it_says():
@@ -99,7 +100,7 @@ def test_the_interval_of_all_folds_holds_the_true_value_as_often_as_it_says():
 
 
 def test_differences_over_folds_are_means_and_more_patients_narrow_them(monkeypatch):
-    monkeypatch.setattr(differences, "FEWEST", 2)
+    monkeypatch.setattr(metrics, "FEWEST", 2)
     labels, good, poor = np.array([1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.1]), np.array([0.9, 0.1, 0.5, 0.1])
     (once,) = compare_aucs(labels, {"good": good, "poor": poor})
     twice = {"good": np.tile(good, 2), "poor": np.concatenate([poor, poor + 9])}

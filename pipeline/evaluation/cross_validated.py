@@ -9,7 +9,6 @@ from dataclasses import asdict
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from pipeline.evaluation.differences import FEWEST
 from pipeline.evaluation.metrics import Z_95, mean_and_error, metrics_of, pairs_in_order
 from pipeline.evaluation.roles import splits_of
 from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at
@@ -28,14 +27,14 @@ def gather(fold_of: np.ndarray, by_fold: Sequence[np.ndarray]) -> np.ndarray:
 def summarise(labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> dict[str, object]:
     """The mean `auc` of the folds, its 95 % interval from `auc_low` to `auc_high`, and the AUCs `by_fold`.
 
-    labels, scores, fold_of: (patient,). The interval (LeDell et al. 2015) is None where a fold holds fewer than FEWEST mild or
-    severe patients. It tells how far the networks of these folds would be off on other patients, not how far other networks would.
+    labels, scores, fold_of: (patient,). The interval (LeDell et al. 2015) is None where a fold holds too few patients for it. It
+    tells how far the networks of these folds would be off on other patients, not how far other networks would.
     """
     members = [fold_of == fold for fold in range(fold_of.max() + 1)]
     mean, error = mean_and_error([pairs_in_order(labels[fold], scores[fold]) for fold in members])
-    enough = min(np.bincount(labels[fold], minlength=2).min() for fold in members) >= FEWEST
-    return {"auc": mean, "by_fold": [float(roc_auc_score(labels[fold], scores[fold])) for fold in members],
-            "auc_low": max(mean - Z_95 * error, 0.0) if enough else None, "auc_high": min(mean + Z_95 * error, 1.0) if enough else None}
+    low, high = (None, None) if error is None else (max(mean - Z_95 * error, 0.0), min(mean + Z_95 * error, 1.0))
+    return {"auc": mean, "auc_low": low, "auc_high": high,
+            "by_fold": [float(roc_auc_score(labels[fold], scores[fold])) for fold in members]}
 
 
 def decide(labels: np.ndarray, fold_of: np.ndarray, scores: Sequence[Scores]) -> dict[str, dict]:

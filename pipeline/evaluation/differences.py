@@ -13,9 +13,6 @@ import numpy as np
 
 from pipeline.evaluation.metrics import Z_95, mean_and_error, pairs_in_order
 
-# DeLong's method is one for large samples; for fewer patients of a kind nothing is said but the difference itself.
-FEWEST = 10
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -42,9 +39,9 @@ def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np
     members = [np.ones(len(labels), bool)] if folds is None else [folds == fold for fold in np.unique(folds)]
     ordered = {name: [pairs_in_order(labels[fold], values[fold]) for fold in members] for name, values in scores.items()}
     pairs = [(one, other, [a - b for a, b in zip(ordered[one], ordered[other], strict=True)]) for one, other in combinations(ordered, 2)]
-    if min(np.bincount(labels[fold], minlength=2).min() for fold in members) < FEWEST:
-        return [Difference(first, second, float(np.mean([fold.mean() for fold in apart]))) for first, second, apart in pairs]
     found = [(first, second, *mean_and_error(apart)) for first, second, apart in pairs]
+    if any(error is None for *_, error in found):
+        return [Difference(first, second, difference) for first, second, difference, _ in found]
     values = [_p_value(difference, error) for *_, difference, error in found]
     return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
             for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]

@@ -9,6 +9,8 @@ from pipeline.evaluation.thresholds import Confusion, f1, gmean
 
 # Quantile 0.975 of the standard normal distribution, of 95 % intervals.
 Z_95 = 1.959964
+# DeLong's method is one for large samples; for fewer patients of a kind no error is given.
+FEWEST = 10
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balanced_accuracy", "mcc")
 
 
@@ -49,16 +51,18 @@ def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
 
 
-def mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float]:
+def mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
     """Mean over folds of the means of their pairs, each (severe, mild) as of `pairs_in_order`, and its standard error.
 
     The means of a matrix's rows are DeLong's components of the severe patients, those of its columns the ones of the mild
     (DeLong et al. 1988). Folds hold different patients, so their variances add up (LeDell et al. 2015). Also for differences of
-    two classifiers' pairs.
+    two classifiers' pairs. The error is None where a fold holds fewer than FEWEST mild or severe patients.
     """
-    means = [fold.mean() for fold in pairs]
+    mean = float(np.mean([fold.mean() for fold in pairs]))
+    if min(min(fold.shape) for fold in pairs) < FEWEST:
+        return mean, None
     parts = [part.var(ddof=1) / len(part) for fold in pairs for part in (fold.mean(axis=1), fold.mean(axis=0))]
-    return float(np.mean(means)), sqrt(sum(parts)) / len(pairs)
+    return mean, sqrt(sum(parts)) / len(pairs)
 
 
 def bootstrap_auc(labels: np.ndarray, scores: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
