@@ -10,9 +10,12 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install .[ray])")
 
+from pipeline.data.dataset import load_dataset  # noqa: E402
 from pipeline.device import Backend  # noqa: E402
 from pipeline.engine import Engine  # noqa: E402
 from pipeline.errors import UserError  # noqa: E402
+from pipeline.evaluation.folds import FoldJob, score_fold  # noqa: E402
+from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
 from pipeline.ray_engine import RayEngine, _moved, _unpack  # noqa: E402
 from pipeline.settings import load_settings  # noqa: E402
@@ -42,6 +45,20 @@ def cluster():
     found.shutdown()
 
 
+@pytest.fixture(scope="module")
+def fold(tiny):
+    """The training of CNN1 while the second fold of the tiny study is tested."""
+    root = tiny / "study"
+    job = plan_jobs([("CNN1", Hyperparameters(1e-3, 0.0, 1.0))], 2, load_settings("tiny"), Layout(root), BACKEND, keep_weights=False)[0]
+    splits = splits_of(folds_of(load_dataset(Layout(root)), 5, 1), 1)
+    return FoldJob(**vars(job), fold=1, splits=tuple(splits.tolist()))
+
+
+def scores(engine, job) -> list[list[float]]:
+    ((_, found),) = engine.run(score_fold, [job])
+    return [values.tolist() for values in found.values()]
+
+
 def histories(engine, jobs) -> dict[int, list[dict]]:
     return {index: result.history for index, result in engine.run(run_training, jobs)}
 
@@ -56,9 +73,9 @@ def run_until_killed(job):
     return run_training(job)
 
 
-def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, tiny, capsys):
+def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, capsys):
     with Engine(2) as engine:
-        expected = histories(engine, jobs)
+        expected, expected_scores = histories(engine, jobs), scores(engine, fold)
     doomed = cluster.add_node(num_cpus=2)
     marks = tiny / "marks"
     marks.mkdir()
@@ -77,13 +94,14 @@ def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, tiny, capsys
         killer.start()
         found = {index: result.history for index, result in engine.run(run_until_killed, jobs)}
         killer.join()
+        assert scores(engine, fold) == expected_scores
     assert (marks / "begun").exists()
     assert found == expected
     assert "it runs again" in capsys.readouterr().err
     assert not list((tiny / "study").glob(".ray-*"))
 
 
-def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, tiny, monkeypatch, tmp_path):
+def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, monkeypatch, tmp_path):
     import tempfile
 
     import numpy as np
@@ -97,6 +115,7 @@ def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, tiny, monkeyp
     moved = _moved(dataclasses.replace(jobs[0], save_state=Path("somewhere")), folder)
     assert moved.root == folder and moved.save_state is None
     assert run_training(moved).history == run_training(jobs[0]).history
+    assert scores(Engine(0), _moved(fold, folder)) == scores(Engine(0), fold)
 
 
 def test_no_cluster_is_one_line(tmp_path):
