@@ -226,7 +226,7 @@ def test_the_figure_draws_every_fold_and_interval(folded):
     assert [label.get_text() for label in axes.get_yticklabels()] == [*folded.models, "True involvement (oracle)", "Mean lung density"]
     model = folded.compared[-1]
     place = list(folded.models).index(model)
-    drawn = [line for line in axes.lines if place <= line.get_ydata()[0] < place + 0.5]
+    drawn = [line for line in axes.lines if line.get_marker() == "o" and place <= line.get_ydata()[0] < place + 0.5]
     assert [list(line.get_xdata()) for line in drawn] == [[0.625, 0.875], [0.75]]
     intervals = [segment.tolist() for lines in axes.collections for segment in lines.get_segments()]
     assert [[0.6875, place], [0.8125, place]] in intervals
