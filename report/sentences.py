@@ -98,6 +98,11 @@ def _helpers(study: Study) -> dict[str, object]:
         """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""
         return [model for model in by_folds(study.models) if study.over_folds(model)["auc"] > study.over_folds("oracle")["auc"]]
 
+    def lowest_first(name: str) -> bool:
+        """Whether a model or baseline has its lowest AUC in the first fold, the study's own test set."""
+        found = study.over_folds(name)["by_fold"]
+        return found[0] == min(found) < max(found)
+
     def by_folds(models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -study.over_folds(model)["auc"])
 
@@ -135,7 +140,8 @@ def _helpers(study: Study) -> dict[str, object]:
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
             "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
-            "by_folds": by_folds, "over_oracle": over_oracle, "fitting_folds": max(round(1 / study.settings["split"][2]), 3),
+            "by_folds": by_folds, "over_oracle": over_oracle, "lowest_first": lowest_first,
+            "fitting_folds": max(round(1 / study.settings["split"][2]), 3),
             "disagreements": disagreements,
             "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
             "fewest_missed": fewest_missed, "flattered": flattered, "pairs": pairs}
