@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Counts up when artifacts change so that a report could not read older ones.
-FORMAT = 4
+FORMAT = 5
 # Images and weights: no page shows them and no shipped study holds them.
 UNSHOWN = (".npy", ".safetensors")
 STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")
@@ -95,6 +95,11 @@ class Layout:
     def folds(self, suffix: str) -> Path:
         """The cross-validation: probabilities of all patients (`csv`) and what follows from them (`json`)."""
         return self.root / "evaluation" / f"folds.{suffix}"
+
+    @property
+    def decisions(self) -> Path:
+        """95 % intervals of the metrics of all decisions."""
+        return self.root / "evaluation" / "decisions.json"
 
     @property
     def examples(self) -> Path:

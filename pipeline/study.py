@@ -199,6 +199,12 @@ def _run_folds(study: Study, units: list[Unit]) -> None:
         digest, study.settings, study.layout, study.backend, study.engine, study.progress))
 
 
+def _run_decisions(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.decisions import write_decisions
+
+    _timed(study, units[0], lambda: write_decisions(study.settings, study.layout))
+
+
 def _run_explain(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.examples import write_examples
     from pipeline.explanations.explain import ExplainJob, explain_model
@@ -240,7 +246,7 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 RUNNERS = {
     "data": _run_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "folds": _run_folds,
-    "explain": _run_explain,
+    "decisions": _run_decisions, "explain": _run_explain,
 }
 
 

@@ -16,6 +16,7 @@ CODE = {
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
     "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
+    "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
 }
 SETTINGS = {
@@ -26,6 +27,7 @@ SETTINGS = {
     "evaluate": ("seed", "bootstrap", "fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
     "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds"),
+    "decisions": ("seed", "bootstrap", "folds"),
     "explain": ("seeds",),
 }
 
@@ -44,8 +46,8 @@ class Unit:
 
     @property
     def step(self) -> str:
-        """The part of its stage in which it is done: evaluating ends with the comparison, the control and the folds."""
-        return {"comparison": "compare", "control": "control", "folds": "folds"}.get(self.subject, self.stage)
+        """The part of its stage in which it is done: evaluating ends with the comparison, the control, folds and decisions."""
+        return {"comparison": "compare", "control": "control", "folds": "folds", "decisions": "decisions"}.get(self.subject, self.stage)
 
 
 def _pretrain_for(model: str) -> tuple[str, ...]:
@@ -60,6 +62,7 @@ def all_units(settings: Settings) -> list[Unit]:
     """Every unit of a study, in an order in which each comes after its inputs."""
     folds = Unit("evaluate", "folds", ("data", "pretrain", *(f"tune/{model}" for model in TUNED_MODELS),
                                        *(f"evaluate/{model}" for model in MODELS), "evaluate/comparison"))
+    folded = [folds] if settings.folds > 1 else []
     return [
         Unit("data", "", ()),
         Unit("pretrain", "", ()),
@@ -68,7 +71,8 @@ def all_units(settings: Settings) -> list[Unit]:
         *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
         Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
-        *([folds] if settings.folds > 1 else []),
+        *folded,
+        Unit("evaluate", "decisions", (*(f"evaluate/{model}" for model in MODELS), *(unit.name for unit in folded))),
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),

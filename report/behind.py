@@ -98,9 +98,14 @@ def _at(study: Study, model: str, part: str, criterion: str) -> dict | None:
 
 
 def _metrics(study: Study) -> Rows:
-    return [{"model": model, "criterion": criterion, **study.metrics(model)["at"][criterion],
-             **_spread(_at(study, model, "at", criterion), *study.metrics(model)["at"][criterion])}
-            for model in study.compared for criterion in CRITERIA]
+    rows: Rows = []
+    for model in study.compared:
+        for criterion, found in study.metrics(model)["at"].items():
+            ends = study.intervals(model)[criterion]
+            rows.append({"model": model, "criterion": criterion, **found,
+                         **{f"{name}_{end}": ends[name] and ends[name][end] for name in found for end in ("low", "high")},
+                         **_spread(_at(study, model, "at", criterion), *found)})
+    return rows
 
 
 def _calibration(study: Study) -> Rows:
@@ -243,6 +248,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
+    "tbl-metrics": _metrics,
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,

@@ -23,7 +23,8 @@ def headlines(study: Study) -> dict:
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
         "differences": study.differences,
-        "cross_validation": study.folds,
+        "cross_validation": study.folds and {
+            **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},
         "control": study.control,
         "involvement": study.involvement,
         "models": {model: _model(study, model) for model in study.models},
@@ -42,6 +43,7 @@ def _model(study: Study, model: str) -> dict:
         "confusion": {criterion: {key: count for key, count in counts.items() if key != "threshold"}
                       for criterion, counts in study.confusion(model).items()},
         "metrics": metrics["at"],
+        "metrics_intervals": study.intervals(model),
         "localisation": study.localisation(model) if model in study.convolutional else None,
         "resemblance": study.resemblance(model) if model in study.convolutional else None,
         "spread_over_runs": study.spread(model),

@@ -13,13 +13,14 @@ from report.words import Words
 
 SIGNIFICANT = 0.05
 BASELINE = "density"
+NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 
 
 class Sentences:
     """`sentences.roc` is the sentence of `templates/sentences/<language>/roc.md.j2`, in one line of Markdown."""
 
     def __init__(self, study: Study, words: Words):
-        self._context = {"s": study, "w": words, "source": source_study, **_helpers(study)}
+        self._context = {"s": study, "w": words, "source": source_study, **_helpers(study, words)}
         self._words = words
 
     def __getattr__(self, name: str) -> Text:
@@ -49,7 +50,16 @@ def changes(command: str) -> str:
     return " ".join(kept)
 
 
-def _helpers(study: Study) -> dict[str, object]:
+def _open_ends(values: list[float], natural: tuple[float, ...]) -> set[float]:
+    """The lowest and the highest of the values, unless nothing can lie beyond.
+
+    >>> _open_ends([1.0, 0.9, 0.8], (1.0,))
+    {0.8}
+    """
+    return {min(values), max(values)} - set(natural)
+
+
+def _helpers(study: Study, words: Words) -> dict[str, object]:
     """Selections that several sentences need; they order and filter stored values and compute no result."""
 
     def by_auc(models: list[str]) -> list[str]:
@@ -78,10 +88,25 @@ def _helpers(study: Study) -> dict[str, object]:
         ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
         return row | {"first": row["second"], "second": row["first"], "difference": -row["difference"], **ends}
 
-    def between(first: str, second: str) -> dict:
-        """The stored difference of two compared models, turned so that it is first minus second."""
-        row = next(row for row in study.differences if {row["first"], row["second"]} == {first, second})
+    def between(first: str, second: str, rows: list[dict] | None = None) -> dict:
+        """The stored difference of two compared models, turned so that it is first minus second.
+
+        rows: the differences over all folds; those of the test set where not given.
+        """
+        row = next(row for row in rows or study.differences if {row["first"], row["second"]} == {first, second})
         return row if row["first"] == first else turned(row)
+
+    def most_tested(first: str, second: str) -> tuple[dict, bool]:
+        """The same on the most patients there are, and whether these are all folds and not the test set."""
+        over_folds = study.folds["differences"] if study.folds else []
+        folds = bool(over_folds) and over_folds[0]["p"] is not None
+        return between(first, second, over_folds if folds else None), folds
+
+    def at_edges() -> dict[str, dict[str, float]]:
+        """The tuned models whose chosen values lie at an end of their grid, beyond which others could be tried."""
+        found = {model: {name: study.chosen(model)[name] for name, natural in NATURAL_ENDS.items()
+                         if study.chosen(model)[name] in _open_ends(study.grid(model)[name], natural)} for model in study.tuned}
+        return {model: values for model, values in found.items() if values}
 
     def significant(row: dict) -> bool:
         return row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
@@ -130,6 +155,14 @@ def _helpers(study: Study) -> dict[str, object]:
         search = study.search(model)
         return next(trial["val_loss"] for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
 
+    def ends(found: dict[str, float]) -> str:
+        """An interval in a sentence: `0.71 to 0.95`."""
+        return words("from_to", low=words.decimal(found["low"], 2), high=words.decimal(found["high"], 2))
+
+    def percents(found: dict[str, float]) -> str:
+        """The same of a share in percent: `71 to 95 %`."""
+        return words("from_to", low=words.decimal(100 * found["low"], 0), high=words.percent(found["high"]))
+
     pairs = len(study.compared) * (len(study.compared) - 1) // 2
     searches = {model: study.search(model) for model in study.tuned}
     missed = [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
@@ -143,5 +176,6 @@ def _helpers(study: Study) -> dict[str, object]:
             "by_folds": by_folds, "over_oracle": over_oracle, "lowest_first": lowest_first,
             "fitting_folds": max(round(1 / study.settings["split"][2]), 3),
             "disagreements": disagreements,
-            "between": between, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
+            "between": between, "most_tested": most_tested, "significant": significant, "at_edges": at_edges, "ends": ends,
+            "percents": percents, "told_apart": told_apart, "above_density": above_density, "below_half": below_half,
             "fewest_missed": fewest_missed, "flattered": flattered, "pairs": pairs}

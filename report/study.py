@@ -302,6 +302,17 @@ class Study:
         patients), and the AUCs `by_fold`; for a model also `confusion` and metrics `at`, by criterion, of all patients together."""
         return (self.folds["models"] | self.folds["baselines"])[name]
 
+    @cached_property
+    def _decisions(self) -> dict:
+        return read_json(self.layout.decisions, "evaluate")
+
+    def intervals(self, model: str, tested: str = "test") -> dict[str, dict]:
+        """By criterion and metric the 95 % interval from `low` to `high`, None where the metric has no value.
+
+        tested: `test` for the test set, `folds` for all patients of a cross-validated study.
+        """
+        return self._decisions[tested][model]
+
     @property
     def models(self) -> tuple[str, ...]:
         return MODELS

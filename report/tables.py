@@ -11,6 +11,7 @@ from report.text import Text
 from report.words import Words
 
 Rows = list[list[str]]
+METRICS = ("recall", "specificity", "precision", "f1", "gmean")
 EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 
 
@@ -59,11 +60,11 @@ def _thresholds(study: Study, words: Words) -> Rows:
 def _threshold(study: Study, words: Words, model: str, criterion: str, chosen_on: str) -> str:
     found = study.spread(model)
     return (words.decimal(study.thresholds(model)[criterion, chosen_on]["threshold"])
-            + _of_runs(found and found["thresholds"][criterion][chosen_on]["threshold"], words))
+            + _range(found and found["thresholds"][criterion][chosen_on]["threshold"], words))
 
 
-def _of_runs(found: dict | None, words: Words, digits: int = 3) -> str:
-    """The range of the runs; nothing where there was only one."""
+def _range(found: dict | None, words: Words, digits: int = 3) -> str:
+    """The range of the runs, or an interval; nothing where there is none."""
     return _below(words.span(found, digits)) if found else ""
 
 
@@ -72,13 +73,23 @@ def _below(text: str) -> str:
     return f" [({text})]{{.below}}"
 
 
+def _metrics(study: Study, words: Words) -> Rows:
+    rows = [[words("model"), *map(words, METRICS)]]
+    for criterion in ("f1", "gmean"):
+        rows.append([f"*{words('best_by', criterion=words(criterion))}*", *[""] * len(METRICS)])
+        for model in study.compared:
+            found, ends = study.metrics(model)["at"][criterion], study.intervals(model)[criterion]
+            rows.append([model, *[words.decimal(found[name], 2) + _range(ends[name], words, 2) for name in METRICS]])
+    return rows
+
+
 def _auc(study: Study, words: Words) -> Rows:
     header = [words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]
     rows = [header + ([words("folds_auc")] if study.folds else [])]
     for model in study.models:
         metrics, description, found = study.metrics(model), study.model(model), study.spread(model) or {}
-        rows.append([model, words.decimal(metrics["auc"]) + _of_runs(found.get("auc"), words), _interval(metrics, words),
-                     words.decimal(metrics["brier"]) + _of_runs(found.get("brier"), words),
+        rows.append([model, words.decimal(metrics["auc"]) + _range(found.get("auc"), words), _interval(metrics, words),
+                     words.decimal(metrics["brier"]) + _range(found.get("brier"), words),
                      words.whole(description["parameters"]), str(description["best_epoch"]), *_over_folds(study, model, words)])
     for name, values in sorted(study.comparison["baselines"].items(), reverse=True):
         rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), "–", "–", "–", *_over_folds(study, name, words)])
@@ -128,15 +139,15 @@ def _localisation(study: Study, words: Words) -> Rows:
     rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance")]]
     for model in EXPLAINED:
         found, runs = study.localisation(model), study.localisation_spread(model)
-        shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_of_runs(runs and runs[name]["mass"], words)
+        shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_range(runs and runs[name]["mass"], words)
                   for name in ("saliency", "gradcam")]
         rows.append([model, *shares, words.percent(found["chance"] if found else None, 1)])
     return rows
 
 
-def _share_of_runs(found: dict | None, words: Words) -> str:
-    """As `_of_runs`, in percent."""
-    return _of_runs(found and {name: 100 * value for name, value in found.items()}, words, 1)
+def _share_range(found: dict | None, words: Words) -> str:
+    """As `_range`, in percent."""
+    return _range(found and {name: 100 * value for name, value in found.items()}, words, 1)
 
 
 def _resemblance(study: Study, words: Words) -> Rows:
@@ -170,6 +181,7 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
+    "tbl-metrics": _metrics,
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
@@ -188,8 +200,8 @@ def to_markdown(rows: Rows) -> Text:
 
 
 def _is_text(cells: list[str]) -> bool:
-    """Whether a column holds words: cells without any digit, other than the dash of a missing number."""
-    return any(not any(letter.isdigit() for letter in cell) and cell != "–" for cell in cells)
+    """Whether a column holds words: cells without any digit, other than empty ones and the dash of a missing number."""
+    return any(not any(letter.isdigit() for letter in cell) and cell not in ("", "–") for cell in cells)
 
 
 def _shown(cell: str) -> str:

@@ -3,12 +3,13 @@
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from torch import nn
 
 from pipeline.benchmarks import trainings
+from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, training_work
-from pipeline.benchmarks.run import overlap
 from pipeline.device import Backend
 from pipeline.layout import MODELS, TUNED_MODELS
 from pipeline.settings import load_settings
@@ -65,10 +66,30 @@ def test_the_plain_loops_run_every_trial_once_and_every_final_training(monkeypat
     assert (finals["DNN1"].lr, finals["DNN1"].wd, finals["DNN1"].mp) == (1e-4, 0.0, 1.0)
 
 
-def test_both_sides_end_alike_where_their_ranges_overlap_in_loss_and_auc():
-    low = [{"val_loss": 0.4, "val_auc": 0.8}, {"val_loss": 0.6, "val_auc": 0.9}]
-    high = [{"val_loss": 0.7, "val_auc": 0.8}, {"val_loss": 0.9, "val_auc": 0.9}]
-    wide = [{"val_loss": 0.1, "val_auc": 0.1}, {"val_loss": 0.9, "val_auc": 0.9}]
-    assert not overlap(low, high) and not overlap(high, low)
-    assert overlap(low, wide) and overlap(wide, low) and overlap(high, wide)
-    assert not overlap([{"val_loss": 0.5, "val_auc": float("nan")}], low)
+def runs(loss: float, auc: float, spread: float, seed: int) -> list[dict[str, dict[str, float]]]:
+    """Four runs of every model that end around these values."""
+    random = np.random.default_rng(seed)
+    return [{model: {"val_loss": loss + spread * random.normal(), "val_auc": auc + spread * random.normal()} for model in MODELS}
+            for _ in range(4)]
+
+
+def test_sides_that_end_alike_are_seldom_told_apart():
+    named = [told_apart(runs(0.5, 0.8, 0.02, seed), runs(0.5, 0.8, 0.02, 1000 + seed)) for seed in range(200)]
+    assert sum(map(bool, named)) < 20  # 10 of 200 are expected
+
+
+def test_a_side_that_ends_worse_is_told_apart_in_loss_or_in_auc():
+    assert told_apart(runs(0.5, 0.8, 0.01, 1), runs(0.7, 0.8, 0.01, 2)) == list(MODELS)
+    assert told_apart(runs(0.5, 0.8, 0.01, 1), runs(0.5, 0.6, 0.01, 2)) == list(MODELS)
+    one = runs(0.5, 0.8, 0.01, 1)
+    for run in one:
+        run["CNN1"]["val_loss"] += 0.2
+    assert told_apart(one, runs(0.5, 0.8, 0.01, 2)) == ["CNN1"]
+
+
+def test_divergence_on_one_side_is_a_difference_and_equal_runs_are_none():
+    equal, diverged = (runs(0.5, 0.8, 0.0, 1) for _ in range(2))
+    diverged[0]["DNN2"]["val_loss"] = float("nan")
+    assert told_apart(equal, runs(0.5, 0.8, 0.0, 2)) == []
+    assert told_apart(equal, diverged) == ["DNN2"] and told_apart(diverged, diverged) == []
+    assert told_apart(equal, runs(0.5, 0.75, 0.0, 2)) == list(MODELS)

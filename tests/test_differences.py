@@ -139,3 +139,19 @@ def test_the_two_resnets_are_compared_whichever_comes_first(told, monkeypatch):
     english, slovenian = (Sentences(told, words).resnets.markdown for words in (EN, SL))
     assert "differ by 0.125 (95 % interval 0.062 to 0.188); the interval does not hold 0." in english
     assert "razlika 0,125 (95-odstotni interval od 0,062 do 0,188); v intervalu ni ničle." in slovenian
+
+
+def test_the_better_cnn_and_dnn_are_told_apart_or_not(told, monkeypatch):
+    cnn, dnn = told.best_cnn, told.best_dnn
+    monkeypatch.setattr(told, "metrics", lambda model: {"auc": 0.8, "validation_auc": 0.9 if model == cnn else 0.8})
+
+    def said(sign: int | None) -> list[str]:
+        rows = [row | told_by(sign) if {row["first"], row["second"]} == {cnn, dnn} else row for row in told.differences]
+        monkeypatch.setitem(told.comparison, "differences", rows)
+        return [Sentences(told, words).best.markdown for words in (EN, SL)]
+
+    assert "convolutions are ahead there" in said(1)[0]
+    assert f"On the test patients {cnn} lies significantly above {dnn}" in said(1)[0]
+    assert f"je {dnn} statistično značilno nad {cnn}" in said(-1)[1]
+    sentences = said(None)
+    assert "the two cannot be told apart" in sentences[0] and "ju ni mogoče ločiti" in sentences[1]

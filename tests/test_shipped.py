@@ -2,6 +2,8 @@
 
 import pytest
 
+from pipeline.evaluation.decisions import metric_intervals
+from pipeline.evaluation.thresholds import CRITERIA, Confusion
 from report.explorers import scripts
 from report.figures.registry import FIGURES
 from report.page import Page
@@ -29,6 +31,16 @@ def test_it_says_where_it_comes_from(shipped):
     provenance = shipped.provenance
     assert provenance["command"].startswith("python -m pipeline ") and provenance["device"] and provenance["date"]
     assert len(provenance["commit"]) == 40  # of a clean working tree: a `+` would follow otherwise
+
+
+def test_the_intervals_of_its_decisions_follow_from_its_counts(shipped):
+    draws, seed = shipped.settings["bootstrap"], shipped.settings["seed"]
+    for model in shipped.models:
+        for criterion in CRITERIA:
+            counts = {"test": shipped.confusion(model)[criterion], "folds": shipped.over_folds(model)["confusion"][criterion]}
+            for tested, found in counts.items():
+                matrix = Confusion(**{name: value for name, value in found.items() if name != "threshold"})
+                assert shipped.intervals(model, tested)[criterion] == metric_intervals(matrix, draws, seed)
 
 
 def test_its_page_with_all_figures_stays_below_3_megabytes(shipped):

@@ -73,7 +73,7 @@ def copy(tiny, tmp_path):
 def test_nothing_is_done_twice_damage_stops_and_only_what_depends_on_a_change_is_done_again(copy):
     before = (copy / "provenance.json").read_bytes()
     again = run_command("explain", *COMMAND, "--out", copy)
-    assert again.stdout.count("up to date") == 8 and "done" not in again.stdout
+    assert again.stdout.count("up to date") == 9 and "done" not in again.stdout
     assert (copy / "provenance.json").read_bytes() == before
 
     weights = copy / "models" / "CNN1" / "weights.safetensors"
@@ -148,6 +148,7 @@ def _check_report(root):
             pyplot.close()
     assert all(len(table(study, words)) > 1 for table in TABLES.values())
     texts = {identifier: file_text(identifier, study) for identifier in (*ROWS, *NESTED)}
+    assert "accuracy_low" in texts["tbl-metrics"] and "accuracy_runs_low" in texts["tbl-metrics"]
     assert "auc,auc_low,auc_high,brier,parameters,best_epoch,auc_runs_mean,auc_runs_low,auc_runs_high" in texts["tbl-auc"]
     assert sum(row["chosen"] == "True" for row in csv.DictReader(io.StringIO(texts["fig-grid-loss"]))) == len(TUNED_MODELS)
 

@@ -15,6 +15,7 @@ import torch
 
 from pipeline.benchmarks import framework
 from pipeline.benchmarks.ablation import time_without
+from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
@@ -23,7 +24,7 @@ from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, short
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
 from pipeline.engine import Engine, core_count
-from pipeline.layout import CNN_MODELS, DNN_MODELS, MODELS, TUNED_MODELS, Layout
+from pipeline.layout import CNN_MODELS, DNN_MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
 from pipeline.models.placing import place, suited
 from pipeline.models.registry import build_model
@@ -85,9 +86,9 @@ def _trainings(study: Study, machine: Machine) -> dict:
         torch.set_num_threads(core_count())
         other = median_seconds(lambda: plain_last.append(train_plainly(short)), study.backend.device)
         least = least_seconds(short, machine)
-    apart = [model for model in MODELS if not overlap([last[model] for last in ours_last], [last[model] for last in plain_last])]
-    found = f"lie apart for {', '.join(apart)}" if apart else "overlap for every model"
-    same = f"final losses and AUCs of {len(ours_last)} seeds each {found}"
+    apart = told_apart(ours_last, plain_last)
+    found = f"differ for {', '.join(apart)}" if apart else "differ for no model"
+    same = f"final losses and AUCs of {len(ours_last)} seeds each {found} (Welch, Holm)"
     settings = short.settings
     epochs = f"epochs cut to {settings.epochs_tuning} a trial, {settings.epochs_small} and {settings.epochs_resnet} in the end"
     return _row("all trials and final trainings", seconds, other, STUDY_GOAL[study.backend.device],
@@ -112,15 +113,6 @@ def _together(study: Study, model: str) -> dict:
     apart = max(abs(a[-1]["val_loss"] - b[-1]["val_loss"]) for a, b in zip(together, alone, strict=True))
     return _row(f"{len(jobs)} trials of {model} together", seconds, slow, TOGETHER_GOAL,
                 f"against trial after trial, {EPOCHS} epochs; final validation losses differ by at most {apart:.1e}")
-
-
-def overlap(ours: list[dict], plain: list[dict]) -> bool:
-    """Whether the ranges of both sides' runs overlap, in validation loss and in AUC.
-
-    Of four runs each that end alike, all of one side lie above all of the other in 1 of 35 cases.
-    """
-    return all(min(row[key] for row in one) <= max(row[key] for row in other)
-               for key in ("val_loss", "val_auc") for one, other in ((ours, plain), (plain, ours)))
 
 
 def _random_images(size: int, count: int) -> TrainingData:

@@ -13,7 +13,8 @@ SHOWN = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balan
 
 
 def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
-    """Groups of bars, one bar per model, with a whisker over the range of its runs where there are several.
+    """Groups of bars, one bar per model: on each a thin line over its 95 % interval, and a thick one over the range of its runs
+    where there are several.
 
     A metric that could not be computed leaves its place empty.
     """
@@ -25,8 +26,9 @@ def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
         heights = [np.nan if values[name] is None else values[name] for name in SHOWN]
         middles = places + (index - (len(models) - 1) / 2) * width
         axes.bar(middles, heights, width, color=MODEL_COLOURS[model], label=model)
+        _draw_whiskers(axes, middles, [study.intervals(model)[criterion][name] for name in SHOWN], 0.7)
         if study.repeated:
-            _draw_whiskers(axes, middles, [study.spread(model)["at"][criterion][name] for name in SHOWN])
+            _draw_whiskers(axes, middles, [study.spread(model)["at"][criterion][name] for name in SHOWN], 2.2)
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.0)
     axes.set_xlim(-0.5, len(SHOWN) - 0.5)
     axes.set_ylabel(words("value"))
@@ -37,10 +39,10 @@ def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
     return axes
 
 
-def _draw_whiskers(axes: Axes, places: np.ndarray, found: list[dict | None]) -> None:
-    """A thin line from the lowest to the highest of the runs."""
+def _draw_whiskers(axes: Axes, places: np.ndarray, found: list[dict | None], width: float) -> None:
+    """A line from `low` to `high` at each place where they are known."""
     known = [(place, ends["low"], ends["high"]) for place, ends in zip(places, found, strict=True) if ends]
-    axes.vlines(*(np.array(known).T if known else ([], [], [])), color="black", linewidth=0.8)
+    axes.vlines(*(np.array(known).T if known else ([], [], [])), color="black", linewidth=width)
 
 
 def draw_metrics(study: Study, words: Words) -> Figure:
