@@ -49,6 +49,7 @@ COMMENTS = {
     "pyproject.toml": "packages, dependencies, test and lint settings",
     "report/dark.scss": "colours of the dark theme in Quarto",
     "report/light.scss": "colours of the light theme in Quarto",
+    "report/page.scss": "what both themes add to Quarto's page",
     "report/en/": "the English page and its chapters",
     "report/sl/": "the Slovenian page and its chapters",
     "report/references.bib": "bibliography of both pages",

@@ -16,6 +16,9 @@ for (const other of document.querySelectorAll("a[href]")) {
   for (const event of ["pointerdown", "focus", "click"]) other.addEventListener(event, keepPlace);
 }
 
+// A table that scrolls within its frame can be reached by keyboard in Quarto's pages, too.
+for (const frame of document.querySelectorAll("figure.quarto-float-tbl > div")) frame.tabIndex = 0;
+
 // A figure opens larger over the page. Without scripts, and in a new tab, its link leads to the picture itself.
 const zoomed = build("dialog", { class: "zoomed" });
 for (const opener of document.querySelectorAll("a.zoom")) {
