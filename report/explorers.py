@@ -15,7 +15,7 @@ from report.text import Text
 from report.words import Words
 
 EXPLORERS = ("threshold", "patients", "tuning")
-SCRIPTS = ("shared.js", *(f"{name}.js" for name in EXPLORERS), "page.js")
+SCRIPTS = ("shared.js", *(f"{name}.js" for name in EXPLORERS), "previews.js", "page.js")
 SHARED_WORDS = ("model", "epoch", "loss", "auc", "lr", "wd", "mp", "chosen", "mild", "severe", "fpr", "tpr", "threshold",
                 "f1", "gmean", "specificity", "no_case")
 FOLDER = TEMPLATES / "explorers"

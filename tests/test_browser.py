@@ -285,6 +285,29 @@ def test_a_figure_opens_larger_and_closes_by_keyboard(visit):
     assert page.locator("dialog[open]").count() == 0
 
 
+def test_a_citation_shows_its_source_and_a_reference_its_figure_by_mouse_and_by_keyboard(visit):
+    page = visit("sl")
+    preview = page.locator("#preview")
+    page.locator("main a[href='#ref-kubat1997']").first.hover()
+    assert "Kubat, Miroslav" in preview.inner_text()
+    preview.hover()  # it stays while the pointer is on it
+    page.wait_for_timeout(400)
+    assert preview.is_visible()
+    page.keyboard.press("Escape")
+    assert not preview.is_visible()
+    reference = page.locator("main a[href='#fig-roc']").first
+    reference.focus()
+    assert preview.inner_text() == page.locator("#fig-roc figcaption").inner_text() and preview.locator("img").count() == 1
+    assert reference.get_attribute("aria-describedby") == "preview"
+    box = preview.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1440
+    page.locator("main a[href='#tbl-auc']").first.focus()
+    assert preview.inner_text() == page.locator("#tbl-auc caption").inner_text() and preview.locator("img").count() == 0
+    page.locator("main a[href='#sec-resnet']").first.focus()
+    assert not preview.is_visible()  # a section has nothing to show
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_without_scripts_the_page_is_whole_and_says_what_is_missing(visit, language):
     page = visit(language, java_script_enabled=False)
