@@ -1,0 +1,75 @@
+"""What runs on a device of its own keeps its tensors there until the results are read, without a GPU at hand.
+
+torch's device `meta` holds no numbers, but it refuses as a GPU does to mix its tensors with the CPU's, and gives none back.
+"""
+
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.device import Backend
+from pipeline.explanations.attribution import grad_cam, saliency
+from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, MODELS
+from pipeline.models.placing import place
+from pipeline.models.registry import build_model, stages_of
+from pipeline.training import loop, stacked
+from pipeline.training.loop import TrainingData
+from pipeline.training.predict import predict_slices
+
+AWAY = Backend("meta", bf16=False, channels_last=True)
+READS = ("float(", ".tolist()", ".cpu()")
+
+
+def stops_where_it_is_read(function: Callable[[], object]) -> bool:
+    """Whether a function gets through all of its work and stops where the CPU wants the numbers."""
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta tensor") as stopped:
+        function()
+    line = [frame.line for frame in traceback.extract_tb(stopped.tb) if "pipeline" in frame.filename][-1]
+    return any(read in line for read in READS)
+
+
+def far_data() -> TrainingData:
+    """Slices that already lie on the device, as those of a GPU do."""
+    return TrainingData(torch.empty(4, 1, 128, 128, dtype=torch.float16, device="meta"), torch.empty(4, 1, device="meta"),
+                        torch.empty(2, 2, 128, 128, dtype=torch.float16, device="meta"), np.array([0, 1]))
+
+
+def test_a_tensor_of_the_cpu_among_those_of_the_device_is_noticed():
+    network = place(build_model("DNN1", 128), AWAY)
+    with pytest.raises(RuntimeError, match="not on the expected device"):
+        network(torch.zeros(2, 1, 128, 128))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("near", [True, False], ids=["data on the device", "data in main memory"])
+def test_training_and_scoring_stay_on_the_device(model, near):
+    data = far_data() if near else TrainingData(torch.zeros(4, 1, 128, 128).half(), torch.zeros(4, 1), torch.zeros(2, 2, 128, 128).half(),
+                                                np.array([0, 1]))
+    network = place(build_model(model, 128), AWAY)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, weight_decay=1e-3)
+    assert stops_where_it_is_read(lambda: loop._train_epoch(network, data, optimizer, iter([torch.arange(4)]), AWAY, nullcontext))
+    assert all("exp_avg" in optimizer.state[parameter] for parameter in network.parameters())  # it took its step
+    assert stops_where_it_is_read(lambda: predict_slices(network, data.watched, AWAY))
+
+
+@pytest.mark.parametrize("model", DNN_MODELS + CNN_MODELS)
+def test_stacks_stay_on_the_device(model):
+    stack = stacked.Stack(build_model(model, 128).to("meta"), 3, AWAY)
+    optimizer = stacked.StackedAdam(stack.parameters.values(), torch.empty(3, device="meta"))
+    rates = torch.empty(3, device="meta")
+    assert stops_where_it_is_read(lambda: stacked._train_epoch(stack, far_data(), optimizer, rates, [torch.arange(4)]))
+    assert optimizer.count == 1
+    assert stops_where_it_is_read(lambda: stacked._watch(stack, far_data().watched))
+
+
+@pytest.mark.parametrize("model", CONV_MODELS)
+def test_attributions_stay_on_the_device(model):
+    network = build_model(model, 128).to("meta").eval()
+    images = torch.empty(2, 1, 128, 128, device="meta")
+    assert stops_where_it_is_read(lambda: saliency(network, images))
+    layer = list(stages_of(model, network).values())[0]
+    assert stops_where_it_is_read(lambda: grad_cam(network, layer, images))
