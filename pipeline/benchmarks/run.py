@@ -67,7 +67,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         row["device"] = f"{device_name(device)}, {core_count()} cores"
     write_json(layout.root / "bench.json", rows)
     write_json(layout.root / "bench-parts.json", {"machine": vars(machine), "bf16": study.backend.bf16, "seconds": parts, "floors": floors,
-                                                 "ablation": ablation, "device": rows[0]["device"], "profile": settings.profile})
+                                                 "ablation": ablation, "device": rows[0]["device"], "device_type": device, "profile": settings.profile})
     _print(rows, parts, floors, ablation, machine, study, layout.root / "bench.json")
     return 0
 
