@@ -1,6 +1,7 @@
 """Writes README.md from its template, a measured study and the docstrings: `python -m report.readme [--study DIR ...]`.
 
-It writes docs/performance.md as well, from the numbers in docs/bench, which `--bench DIR` takes from a study's folder.
+It writes docs/performance.md as well, from the numbers in docs/bench, which `--bench DIR` takes from a study's folder: one bench
+for each kind of hardware, the last one that was taken.
 With `--study` it first takes that study's numbers into docs/measured/<profile>.json, the ROC figure into docs/roc.svg, and
 the measured line into the profile's header. Without it, it only writes README.md again. A test compares README.md with
 what this module would write.
@@ -24,6 +25,7 @@ from report.words import Words
 MEASURED = ROOT / "docs" / "measured"
 BENCH_FOLDER = ROOT / "docs" / "bench"
 BENCH = ("bench.json", "bench-parts.json")
+KINDS = ("bf16", "fp32", "cuda")  # a CPU that multiplies bf16, one that does not, a GPU; the first is told at length
 
 # What cannot say itself what it is: files without a docstring, and folders shown as one line.
 COMMENTS = {
@@ -40,7 +42,7 @@ COMMENTS = {
     "data/README.md": "the data contract, how to bring one's own data",
     "docs/lung-mask.png": "the lung mask over a real slice",
     "docs/measured/": "numbers of measured runs that this page shows",
-    "docs/bench/": "numbers of the last bench",
+    "docs/bench/": "numbers of the last bench on each kind of hardware",
     "docs/cluster.md": "several GPUs, or a Slurm cluster, with Ray",
     "docs/performance.md": "the floors, where the time goes, what was tried; written by report/readme.py",
     "docs/roc.svg": "the picture at the top of this page",
@@ -130,10 +132,24 @@ def _shipped() -> dict:
             "seconds": sum(study.provenance["seconds"].values()), "device": study.provenance["device"]}
 
 
+def _kind(parts: dict) -> str:
+    """The kind of hardware that a bench ran on."""
+    return "cuda" if parts.get("device_type") == "cuda" else "bf16" if parts["bf16"] else "fp32"
+
+
 def render_performance() -> str:
-    """The text of docs/performance.md, from the last bench that was taken."""
-    rows, parts = (json.loads((BENCH_FOLDER / name).read_text(encoding="utf-8")) for name in BENCH)
-    return environment(escape=False).get_template("performance.md.j2").render(rows=rows, parts=parts) + "\n"
+    """The text of docs/performance.md, from the last bench on each kind of hardware."""
+    benches = [dict(zip(("rows", "parts"), (json.loads((folder / name).read_text(encoding="utf-8")) for name in BENCH), strict=True))
+               for folder in (BENCH_FOLDER / kind for kind in KINDS) if folder.is_dir()]
+    return environment(escape=False).get_template("performance.md.j2").render(
+        benches=benches, gpu=(BENCH_FOLDER / "cuda").is_dir()) + "\n"
+
+
+def _take_bench(root: Path) -> None:
+    target = BENCH_FOLDER / _kind(json.loads((root / BENCH[1]).read_text(encoding="utf-8")))
+    target.mkdir(parents=True, exist_ok=True)
+    for name in BENCH:
+        (target / name).write_bytes((root / name).read_bytes())
 
 
 def _take(root: Path, wall: float, memory: float, log: str) -> None:
@@ -156,8 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, help="file with what the command printed")
     parser.add_argument("--bench", type=Path, help="a study folder with the bench.json to take")
     options = parser.parse_args(arguments)
-    for name in BENCH if options.bench else ():
-        (BENCH_FOLDER / name).write_bytes((options.bench / name).read_bytes())
+    if options.bench:
+        _take_bench(options.bench)
     if options.study:
         _take(options.study, options.wall, options.memory, options.log.read_text(encoding="utf-8") if options.log else "")
     (ROOT / "docs" / "performance.md").write_text(render_performance(), encoding="utf-8")

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from pipeline.benchmarks.timing import median_seconds
+from pipeline.benchmarks.timing import shortest_seconds
 from pipeline.device import Backend
 from pipeline.training.predict import as_input
 
 MATRIX = {"cpu": 2048, "cuda": 8192}  # a GPU needs larger ones to reach its rate
 COPIED_BYTES = 256 * 2**20
+TRIES = 10
 # A training step reads each weight twice and its gradient once, writes the gradient and the weight, and reads and writes
 # both moments of Adam: nine times four bytes.
 BYTES_PER_WEIGHT = 36
@@ -50,14 +51,14 @@ def measure_machine(backend: Backend) -> Machine:
     rate = _matrix_rate(backend.device, torch.bfloat16) if backend.bf16 else plain
     source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
     target = torch.empty_like(source)
-    copy = median_seconds(lambda: target.copy_(source), backend.device, 5)
+    copy = shortest_seconds(lambda: target.copy_(source), backend.device, TRIES)
     return Machine(rate, plain, 2 * COPIED_BYTES / copy)
 
 
 def _matrix_rate(device: str, kind: torch.dtype) -> float:
     side = MATRIX[device]
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
-    return 2 * side**3 / median_seconds(lambda: left @ right, device, 5)
+    return 2 * side**3 / shortest_seconds(lambda: left @ right, device, TRIES)
 
 
 def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:

@@ -66,8 +66,9 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     for row in rows:
         row["device"] = f"{device_name(device)}, {core_count()} cores"
     write_json(layout.root / "bench.json", rows)
-    write_json(layout.root / "bench-parts.json", {"machine": vars(machine), "bf16": study.backend.bf16, "seconds": parts, "floors": floors,
-                                                 "ablation": ablation, "device": rows[0]["device"], "device_type": device, "profile": settings.profile})
+    write_json(layout.root / "bench-parts.json", {
+        "device": rows[0]["device"], "device_type": device, "bf16": study.backend.bf16, "profile": settings.profile,
+        "machine": vars(machine), "seconds": parts, "floors": floors, "ablation": ablation})
     _print(rows, parts, floors, ablation, machine, study, layout.root / "bench.json")
     return 0
 

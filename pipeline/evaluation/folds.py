@@ -5,7 +5,7 @@ in every fold.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from pipeline.settings import Settings
 from pipeline.training.final import read_chosen
 from pipeline.training.trial import TrainJob
 from pipeline.training.tune import plan_jobs
+from pipeline.training.unfinished import run_missing
 
 SCORED = ("validation", "test")
 
@@ -72,12 +73,13 @@ def _run(jobs: Sequence[FoldJob], digest: str, layout: Layout, engine: Engine, p
     """Scores of the jobs, from the finished ones on disk where there are any."""
     mark = hashlib.sha256(digest.encode()).hexdigest()[:16]
     paths = [layout.unfinished / f"fold-{mark}-{job.model}-{job.fold}.json" for job in jobs]
-    todo = [index for index, path in enumerate(paths) if not path.exists()]
-    with progress.bar("folds", len(jobs)) as bar:
-        bar.advance(len(jobs) - len(todo))
-        for done, found in engine.run(score_fold, [jobs[index] for index in todo], [jobs[index].threads for index in todo]):
-            write_json(paths[todo[done]], {split: values.tolist() for split, values in found.items()})
-            bar.advance()
+
+    def run(missing: list[int]) -> Iterator[tuple[int, dict]]:
+        todo = [jobs[index] for index in missing]
+        for place, found in engine.run(score_fold, todo, [job.threads for job in todo]):
+            yield place, {split: values.tolist() for split, values in found.items()}
+
+    run_missing(paths, run, progress, "folds")
     return [{split: np.array(values) for split, values in read_json(path, "evaluate").items()} for path in paths]
 
 

@@ -18,6 +18,7 @@ from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
 from pipeline.training.search import Search
 from pipeline.training.stacked import run_stack, stack_job, stack_trials
 from pipeline.training.trial import TrainJob, run_training
+from pipeline.training.unfinished import run_missing
 
 TRIAL_COLUMNS = ("trial", "phase", "lr", "wd", "mp", "epoch", *WATCHED)
 RUN_COLUMNS = ("trial", "run", "seed", "epoch", *WATCHED)
@@ -81,13 +82,13 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
          progress: Progress, title: str, save_states: bool) -> list[list[dict]]:
     """Histories of the jobs, from the finished trials on disk where there are any."""
     paths = [_trial_path(layout, digests[job.model], job.model, job.chosen, job.epochs, job.seed) for job in jobs]
-    open_jobs = [index for index, path in enumerate(paths) if not path.exists()]
-    with progress.bar(title, len(jobs)) as bar:
-        bar.advance(len(jobs) - len(open_jobs))
-        todo = [_saving_state(jobs[index], paths[index]) if save_states else jobs[index] for index in open_jobs]
-        for done, history in _histories(todo, engine):
-            write_json(paths[open_jobs[done]], [storable(row) for row in history])
-            bar.advance()
+
+    def run(missing: list[int]) -> Iterator[tuple[int, list[dict]]]:
+        todo = [_saving_state(jobs[index], paths[index]) if save_states else jobs[index] for index in missing]
+        for place, history in _histories(todo, engine):
+            yield place, [storable(row) for row in history]
+
+    run_missing(paths, run, progress, title)
     return [[loaded(row) for row in read_json(path, "tune")] for path in paths]
 
 
