@@ -5,7 +5,8 @@ import torch
 
 from pipeline.device import Backend
 from pipeline.layout import MODELS, RESNET_MODELS
-from pipeline.models.convolution import QuickConv2d, weight_gradient
+from pipeline.models import products
+from pipeline.models.convolution import QuickConv2d
 from pipeline.models.placing import place, suited
 from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
 
@@ -14,14 +15,22 @@ CPU = Backend("cpu", bf16=False, channels_last=True)
 
 @pytest.mark.parametrize(("size", "stride", "padding", "pixels"), [(3, 1, 1, 4), (3, 2, 1, 8), (3, 2, 1, 7), (5, 1, 0, 9), (2, 2, 0, 6)])
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
-def test_the_product_is_the_gradient_that_torch_computes(size, stride, padding, pixels, memory_format):
+def test_products_are_what_torch_computes(size, stride, padding, pixels, memory_format):
     torch.manual_seed(1)
-    images = torch.randn(3, 4, pixels, pixels, dtype=torch.float64).to(memory_format=memory_format)
+    images = torch.randn(3, 4, pixels, pixels, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
     weight = torch.randn(5, 4, size, size, dtype=torch.float64, requires_grad=True)
     output = torch.conv2d(images, weight, None, stride, padding)
     gradient = torch.randn_like(output)
-    (expected,) = torch.autograd.grad(output, weight, gradient)
-    assert torch.allclose(weight_gradient(images, gradient, size, stride, padding), expected)
+    by_images, by_weight = torch.autograd.grad(output, (images, weight), gradient)
+    assert torch.allclose(products.convolve(images, weight, stride, padding), output)
+    assert torch.allclose(products.image_gradient(images, weight, gradient, stride, padding), by_images)
+    assert torch.allclose(products.weight_gradient(images, gradient, size, stride, padding), by_weight)
+
+
+def test_small_output_maps_are_products():
+    weight = torch.zeros(8, 128, 3, 3)
+    assert products.suits(torch.zeros(1, 128, 4, 4), weight, 1, 1) and products.suits(torch.zeros(1, 128, 8, 8), weight, 2, 1)
+    assert not products.suits(torch.zeros(1, 128, 8, 8), weight, 1, 1) and not products.suits(torch.zeros(1, 128, 5, 4), weight, 1, 1)
 
 
 def test_only_deep_convolutions_of_the_fp32_path_on_the_cpu_are_exchanged():
@@ -37,18 +46,19 @@ def test_only_deep_convolutions_of_the_fp32_path_on_the_cpu_are_exchanged():
     assert not any(isinstance(layer, QuickConv2d) for net in (plain, half) for layer in net)
 
 
-@pytest.mark.parametrize("channels", [64, 128])
+@pytest.mark.parametrize("channels", [64, 128, 256])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize(("filtered", "products"), [(True, True), (True, False), (False, True), (False, False)])
-def test_a_network_with_quick_convolutions_learns_the_same(channels, stride, filtered, products):
+@pytest.mark.parametrize("pixels", [4, 12])
+@pytest.mark.parametrize(("filtered", "by_products"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_network_with_quick_convolutions_learns_the_same(channels, stride, pixels, filtered, by_products):
     torch.manual_seed(2)
     last = torch.nn.Conv2d(channels, 16, 3, stride, padding=1, bias=False)
     network = torch.nn.Sequential(torch.nn.Conv2d(1, channels, 3, padding=1), torch.nn.ReLU(), last)
-    images = torch.rand(4, 1, 12, 12)
+    images = torch.rand(4, 1, pixels, pixels)
     before = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
     place(network, CPU)
     assert type(last) is QuickConv2d
-    last.filtered, last.products = filtered, products
+    last.filtered, last.products = filtered, by_products
     after = torch.autograd.grad(network(images).square().mean(), list(network.parameters()))
     assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(before, after, strict=True))
 

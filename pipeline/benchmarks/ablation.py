@@ -32,7 +32,7 @@ def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str
         "without one slice under summed kernels": (backend, _undo_same_slice, True),
         **({"without bf16": (exact, _undo_nothing, True)} if backend.bf16 else {}),
         f"{in_fp32} Winograd's filtering": (exact, lambda model: _undo(model, "filtered"), True),
-        f"{in_fp32} weight gradients as products": (exact, lambda model: _undo(model, "products"), True),
+        f"{in_fp32} products of matrices": (exact, lambda model: _undo(model, "products"), True),
         "without any (fp32, NCHW)": (plain, _undo_nothing, False),
     }
     steps = {name: _step(image_size, batch_size, *variant) for name, variant in variants.items()}

@@ -1,41 +1,26 @@
 """Convolutions of CPUs that compute in fp32: layers exchanged for ones that pick the quickest way to the same sums.
 
-Where tiles are many, Winograd's filtering (`winograd.py`). Elsewhere oneDNN's kernels, except for the weight gradient of
-deep layers: its kernel reaches a third of the machine's rate where maps are small and channels many, and the same sums as
-one product of matrices (im2col; Chellapilla et al. 2006) run at the full rate.
+Where tiles are many, Winograd's filtering (`winograd.py`). Elsewhere oneDNN's kernels, except in deep layers: on small maps all
+is products of matrices (`products.py`), and in the deepest ones the weight gradient is on all maps.
 """
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
 
-from pipeline.models import winograd
+from pipeline.models import products, winograd
 
-# With fewer input channels oneDNN's forward kernel is as quick as Winograd's filtering, and its weight gradient as the product.
+# With fewer input channels oneDNN's forward kernel is as quick as Winograd's filtering, and all its kernels as products.
 DEEP = 128
+# From so many on the weight gradient is quicker as a product on maps of any size.
+DEEPEST = 256
 # With fewer input channels than this oneDNN is quicker throughout.
 FEWEST_CHANNELS = 64
 
 
-def weight_gradient(images: torch.Tensor, gradient: torch.Tensor, size: int, stride: int, padding: int) -> torch.Tensor:
-    """Gradient of the weight of a convolution without groups or dilation, as one matrix product.
-
-    images: (n, c, y, x); gradient: of the loss by the output, (n, d, v, u); size: of the square kernel.
-    Returns (d, c, size, size).
-    """
-    padded = pad(images.permute(0, 2, 3, 1).contiguous(), (0, 0, padding, padding, padding, padding))
-    count, channels = len(images), images.shape[1]
-    rows, columns = gradient.shape[2:]
-    image, row, column, _ = padded.stride()
-    windows = padded.as_strided((count, rows, columns, size, size, channels),
-                                (image, row * stride, column * stride, row, column, 1))
-    flat = gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1])
-    product = flat.t() @ windows.reshape(len(flat), size * size * channels)
-    return product.view(-1, size, size, channels).permute(0, 3, 1, 2)
-
-
 def _library_gradients(images: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor, stride: int, padding: int,
                        wanted: tuple[bool, bool]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    if not any(wanted):
+        return None, None
     return torch.ops.aten.convolution_backward(gradient, images, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1,
                                                [*wanted, False])[:2]
 
@@ -44,10 +29,15 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, images, weight, layer):
         ctx.save_for_backward(images, weight)
-        ctx.stride, ctx.padding, ctx.products = layer.stride[0], layer.padding[0], layer.products
+        ctx.stride, ctx.padding = layer.stride[0], layer.padding[0]
+        deep = layer.in_channels >= DEEP
         ctx.filtered = layer.filtered and winograd.suits(images, weight, ctx.stride, ctx.padding)
-        if ctx.filtered and layer.in_channels >= DEEP:
+        ctx.small = layer.products and deep and products.suits(images, weight, ctx.stride, ctx.padding)
+        ctx.weight_product = ctx.small or (layer.products and layer.in_channels >= DEEPEST)
+        if ctx.filtered and deep:
             return winograd.convolve(images, weight)
+        if ctx.small:
+            return products.convolve(images, weight, ctx.stride, ctx.padding)
         return torch.conv2d(images, weight, None, ctx.stride, ctx.padding)
 
     @staticmethod
@@ -56,18 +46,20 @@ class _Convolution(torch.autograd.Function):
         by_images, by_weight = ctx.needs_input_grad[:2]
         if ctx.filtered:
             return *winograd.gradients(images, weight, gradient, by_images, by_weight), None
-        product = by_weight and ctx.products and images.shape[1] >= DEEP
-        wanted = by_images, by_weight and not product
-        for_images, for_weight = _library_gradients(images, weight, gradient, ctx.stride, ctx.padding, wanted)
-        if product:
-            for_weight = weight_gradient(images, gradient, weight.shape[-1], ctx.stride, ctx.padding)
+        ours = by_images and ctx.small, by_weight and ctx.weight_product
+        library = by_images and not ours[0], by_weight and not ours[1]
+        for_images, for_weight = _library_gradients(images, weight, gradient, ctx.stride, ctx.padding, library)
+        if ours[0]:
+            for_images = products.image_gradient(images, weight, gradient, ctx.stride, ctx.padding)
+        if ours[1]:
+            for_weight = products.weight_gradient(images, gradient, weight.shape[-1], ctx.stride, ctx.padding)
         return for_images, for_weight, None
 
 
 class QuickConv2d(nn.Conv2d):
     """A Conv2d with the same weights, names and sums, computed in the quickest way.
 
-    filtered, products: whether Winograd's filtering and weight gradients as products may be used.
+    filtered, products: whether Winograd's filtering and products of matrices may be used.
     """
 
     filtered = products = True

@@ -13,8 +13,9 @@ import torch
 from torch.nn.functional import pad
 
 TILE, WINDOW, KERNEL = 4, 6, 3
-# Transformed tiles of so many bytes at a time stay in the processor's cache.
-CHUNK_BYTES = 4 * 2**20
+# Transformed tiles of so many bytes at a time stay in the processor's cache. With more channels than these the kernels, fetched
+# anew for every chunk, weigh more, and chunks grow with them.
+CHUNK_BYTES, CHUNK_CHANNELS = 4 * 2**20, 256
 # Output channels at a time: the transformed kernels of more would be fetched from the system anew at each call.
 MOST_OUTPUTS = 256
 # Tiles may reach over the edge of the map; where less of them than this lies inside, the saving is spent outside.
@@ -109,7 +110,7 @@ def _chunk(images: torch.Tensor, weight: torch.Tensor) -> int:
     """Images whose transformed tiles fit into the chunk, at least one."""
     rows, columns = _tiles(images)
     bytes_each = WINDOW**2 * rows * columns * max(weight.shape[1], min(len(weight), MOST_OUTPUTS)) * images.element_size()
-    return max(CHUNK_BYTES // bytes_each, 1)
+    return max(CHUNK_BYTES * max(weight.shape[1] // CHUNK_CHANNELS, 1) // bytes_each, 1)
 
 
 def _spans(count: int, size: int) -> list[slice]:
