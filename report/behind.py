@@ -194,11 +194,13 @@ def _folds(study: Study) -> Rows:
 
 
 def _differences(study: Study) -> Rows:
-    if not study.folds:
-        return study.differences
-    numbers = ("difference", "low", "high", "p", "p_holm")
-    return [row | {f"folds_{name}": found[name] for name in numbers}
-            for row, found in zip(study.differences, study.folds["differences"], strict=True)]
+    rows: Rows = []
+    for index, row in enumerate(study.differences):
+        of_runs = study.differences_of_runs[index] if study.differences_of_runs else {}
+        folds = study.folds["differences"][index] if study.folds else {}
+        rows.append({**row, **{f"runs_{end}": value for end, value in of_runs.items()},
+                     **{f"folds_{name}": value for name, value in folds.items() if name not in ("first", "second")}})
+    return rows
 
 
 def _localisation(study: Study) -> Rows:

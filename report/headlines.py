@@ -23,6 +23,7 @@ def headlines(study: Study) -> dict:
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
         "differences": study.differences,
+        "differences_of_runs": study.differences_of_runs,
         "cross_validation": study.folds and {
             **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},
         "control": study.control,

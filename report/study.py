@@ -219,6 +219,11 @@ class Study:
         and high (95 % interval), p, and p_holm, corrected for all pairs."""
         return self.comparison["differences"]
 
+    @property
+    def differences_of_runs(self) -> list[dict] | None:
+        """The same pairs' differences as mean, low and high of the runs; None for a single run."""
+        return self.comparison["differences_of_runs"]
+
     def metrics(self, model: str) -> dict:
         return read_json(self.layout.evaluation(model, "metrics.json"), "evaluate")
 

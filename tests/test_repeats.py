@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
+from pipeline.evaluation.compare import differences_of_runs
+from pipeline.layout import Layout
+from pipeline.records import write_json
 from pipeline.spread import RATES, roc_spread, spread, spread_of
 from pipeline.training.repeats import average
 from report.figures.confusion import draw_matrix
@@ -46,6 +49,16 @@ def test_histories_are_averaged_by_epoch_and_a_single_one_stays_as_it_is():
     assert (found["epoch"], found["lr"]) == (1, 1e-3)
     assert found["val_loss"] == pytest.approx(0.6) and (found["val_loss_low"], found["val_loss_high"]) == (0.5, 0.7)
     assert found["val_auc"] == pytest.approx(0.7) and (found["train_loss_low"], found["train_loss_high"]) == (0.6, 0.6)
+
+
+def test_differences_are_taken_between_runs_of_the_same_number(tmp_path):
+    layout = Layout(tmp_path)
+    for model, aucs in {"CNN1": (0.75, 0.5), "DNN1": (0.5, 0.625)}.items():
+        for run, auc in enumerate(aucs):
+            write_json(layout.evaluation(model, "metrics.json", run), {"auc": auc})
+    found = differences_of_runs(layout, [("CNN1", "DNN1"), ("DNN1", "density")], 2, {"density": 0.25})
+    assert found == [{"mean": 0.0625, "low": -0.125, "high": 0.25}, {"mean": 0.3125, "low": 0.25, "high": 0.375}]
+    assert differences_of_runs(layout, [("CNN1", "DNN1")], 1, {}) is None
 
 
 def test_a_repeated_trial_is_drawn_within_its_range():

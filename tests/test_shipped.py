@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.evaluation.compare import differences_of_runs
 from pipeline.evaluation.decisions import metric_intervals
 from pipeline.evaluation.thresholds import CRITERIA, Confusion
 from report.explorers import scripts
@@ -41,6 +42,12 @@ def test_the_intervals_of_its_decisions_follow_from_its_counts(shipped):
             for tested, found in counts.items():
                 matrix = Confusion(**{name: value for name, value in found.items() if name != "threshold"})
                 assert shipped.intervals(model, tested)[criterion] == metric_intervals(matrix, draws, seed)
+
+
+def test_the_differences_of_its_runs_are_those_of_their_aucs(shipped):
+    pairs = [(row["first"], row["second"]) for row in shipped.differences]
+    density = {"density": shipped.comparison["baselines"]["density"]["auc"]}
+    assert shipped.differences_of_runs == differences_of_runs(shipped.layout, pairs, shipped.runs, density)
 
 
 def test_its_page_with_all_figures_stays_below_3_megabytes(shipped):

@@ -148,6 +148,7 @@ def _check_report(root):
             pyplot.close()
     assert all(len(table(study, words)) > 1 for table in TABLES.values())
     texts = {identifier: file_text(identifier, study) for identifier in (*ROWS, *NESTED)}
+    assert "p_holm,runs_mean,runs_low,runs_high,folds_difference" in texts["tbl-differences"]
     assert "accuracy_low" in texts["tbl-metrics"] and "accuracy_runs_low" in texts["tbl-metrics"]
     assert "auc,auc_low,auc_high,brier,parameters,best_epoch,auc_runs_mean,auc_runs_low,auc_runs_high" in texts["tbl-auc"]
     assert sum(row["chosen"] == "True" for row in csv.DictReader(io.StringIO(texts["fig-grid-loss"]))) == len(TUNED_MODELS)
@@ -201,5 +202,8 @@ def _check_repeats(root):
         aucs = [json.loads((path / "metrics.json").read_text())["auc"] for path in (folder, folder / "runs" / "1")]
         found = json.loads((folder / "spread.json").read_text())
         assert found["runs"] == 2 and found["auc"] == {"mean": np.mean(aucs), "low": min(aucs), "high": max(aucs)}
+    compared = json.loads((root / "evaluation" / "comparison.json").read_text())
+    for row, found in zip(compared["differences"], compared["differences_of_runs"], strict=True):
+        assert found["low"] - 1e-12 <= row["difference"] <= found["high"] + 1e-12  # of the first run
     first, second = (root / "models" / "CNN1" / name for name in ("weights.safetensors", "runs/1/weights.safetensors"))
     assert first.read_bytes() != second.read_bytes()

@@ -1,5 +1,6 @@
 """Which models are compared, the two baselines that need no network, and which of them the test patients tell apart."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.evaluation.metrics import bootstrap_auc
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
 from pipeline.records import read_csv, read_json, write_json
 from pipeline.settings import Settings
+from pipeline.spread import spread
 
 
 def compare_models(settings: Settings, layout: Layout) -> list[Path]:
@@ -21,6 +23,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
 
     `validation_loss` by model and `best_dnn` and `best_cnn`, which have the lowest; `compared`, the five models;
     `baselines`, by name their test AUC with interval; `differences`, every pair of the compared models and the mean density;
+    `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `involvement`, by compared model, None where no true share is known.
     """
     dataset = load_dataset(layout)
@@ -29,14 +32,31 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     compared = [*reversed(RESNET_MODELS), cnn, dnn]
     baselines = baseline_scores(dataset, dataset.members("test"))
     scores = {**{model: read_scores(layout, model, "test") for model in compared}, "density": baselines["density"]}
+    aucs = {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()}
+    differences = compare_aucs(_test_labels(dataset), scores)
+    pairs = [(one.first, one.second) for one in differences]
     write_json(layout.comparison, {
         "validation_loss": losses, "best_dnn": dnn, "best_cnn": cnn, "compared": compared,
-        "baselines": {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()},
-        "differences": [asdict(difference) for difference in compare_aucs(_test_labels(dataset), scores)],
+        "baselines": aucs, "differences": [asdict(difference) for difference in differences],
+        "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(read_csv(layout.patients, "data")),
         "involvement": {model: _involvement(layout, dataset, model, scores[model]) for model in compared},
     })
     return [layout.comparison]
+
+
+def differences_of_runs(layout: Layout, pairs: Sequence[tuple[str, str]], runs: int,
+                        baselines: Mapping[str, float]) -> list[dict[str, float]] | None:
+    """Per pair the spread of the difference of test AUCs between runs of the same number; None where there is one run.
+
+    baselines: AUCs of those in the pairs that need no training.
+    """
+    if runs == 1:
+        return None
+    models = {name for pair in pairs for name in pair} - set(baselines)
+    aucs = {model: [read_json(layout.evaluation(model, "metrics.json", run), "evaluate")["auc"] for run in range(runs)] for model in models}
+    aucs |= {name: [auc] * runs for name, auc in baselines.items()}
+    return [spread(np.subtract(aucs[first], aucs[second])) for first, second in pairs]
 
 
 def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None:
