@@ -198,8 +198,10 @@ def _differences(study: Study) -> Rows:
     for index, row in enumerate(study.differences):
         of_runs = study.differences_of_runs[index] if study.differences_of_runs else {}
         folds = study.folds["differences"][index] if study.folds else {}
-        rows.append({**row, **{f"runs_{end}": value for end, value in of_runs.items()},
-                     **{f"folds_{name}": value for name, value in folds.items() if name not in ("first", "second")}})
+        numbers = ("difference", "low", "high", "p", "p_holm")
+        rows.append({**{name: row[name] for name in ("first", "second", *numbers)},
+                     **{f"runs_{end}": of_runs[end] for end in ("mean", "low", "high") if of_runs},
+                     **{f"folds_{name}": folds[name] for name in numbers if folds}})
     return rows
 
 
