@@ -26,7 +26,7 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
         "format": FORMAT,
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": "python -m pipeline " + " ".join(sys.argv[1:]),
-        "commit": _commit(), "profile": settings.profile, "seed": settings.seed,
+        "commit": current_commit(), "profile": settings.profile, "seed": settings.seed,
         "device": device_name(backend.device), "cores": core_count(), "backend": vars(backend), "processes": processes,
         "python": platform.python_version(), "platform": platform.system(),
         "versions": {name: _version(name) for name in PACKAGES},
@@ -41,7 +41,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def current_commit() -> str | None:
     """The commit of the code, with `+` where the working tree differs from it; None outside a repository."""
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()

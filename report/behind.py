@@ -195,10 +195,10 @@ def _folds(study: Study) -> Rows:
 
 def _differences(study: Study) -> Rows:
     rows: Rows = []
+    numbers = ("difference", "low", "high", "p", "p_holm")
     for index, row in enumerate(study.differences):
         of_runs = study.differences_of_runs[index] if study.differences_of_runs else {}
         folds = study.folds["differences"][index] if study.folds else {}
-        numbers = ("difference", "low", "high", "p", "p_holm")
         rows.append({**{name: row[name] for name in ("first", "second", *numbers)},
                      **{f"runs_{end}": of_runs[end] for end in ("mean", "low", "high") if of_runs},
                      **{f"folds_{name}": folds[name] for name in numbers if folds}})

@@ -139,14 +139,18 @@ def _kind(parts: dict) -> str:
 
 def render_performance() -> str:
     """The text of docs/performance.md, from the last bench on each kind of hardware."""
-    benches = [dict(zip(("rows", "parts"), (json.loads((folder / name).read_text(encoding="utf-8")) for name in BENCH), strict=True))
-               for folder in (BENCH_FOLDER / kind for kind in KINDS) if folder.is_dir()]
-    return environment(escape=False).get_template("performance.md.j2").render(
-        benches=benches, gpu=(BENCH_FOLDER / "cuda").is_dir()) + "\n"
+    benches = [_read_bench(BENCH_FOLDER / kind) for kind in KINDS if (BENCH_FOLDER / kind).is_dir()]
+    gpu = any(_kind(bench["parts"]) == "cuda" for bench in benches)
+    return environment(escape=False).get_template("performance.md.j2").render(benches=benches, gpu=gpu) + "\n"
+
+
+def _read_bench(folder: Path) -> dict:
+    rows, parts = (json.loads((folder / name).read_text(encoding="utf-8")) for name in BENCH)
+    return {"rows": rows, "parts": parts}
 
 
 def _take_bench(root: Path) -> None:
-    target = BENCH_FOLDER / _kind(json.loads((root / BENCH[1]).read_text(encoding="utf-8")))
+    target = BENCH_FOLDER / _kind(_read_bench(root)["parts"])
     target.mkdir(parents=True, exist_ok=True)
     for name in BENCH:
         (target / name).write_bytes((root / name).read_bytes())

@@ -111,8 +111,8 @@ def _over_folds(study: Study, name: str, words: Words) -> list[str]:
 def _differences(study: Study, words: Words) -> Rows:
     header = [words("pair"), words("difference"), words("interval"), words("p_holm")]
     rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else [])]
+    of_runs = study.differences_of_runs
     for index, row in enumerate(study.differences):
-        of_runs = study.differences_of_runs
         rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}",
                      words.decimal(row["difference"]) + (_below(_ends(of_runs[index], words)) if of_runs else ""),
                      _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words)])

@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.collections import LineCollection
 from scipy.stats import beta
 
-from pipeline.evaluation.decisions import metric_intervals
+from pipeline.evaluation.decisions import counts_of, metric_intervals
 from pipeline.evaluation.metrics import METRICS, metrics_of
 from pipeline.evaluation.thresholds import CRITERIA, Confusion
 from report.behind import file_text
@@ -70,9 +70,8 @@ def test_nineteen_of_twenty_intervals_hold_the_true_value():
 def test_the_stored_intervals_are_those_of_the_stored_counts(study):
     for model in study.models:
         for criterion in CRITERIA:
-            counts = {name: value for name, value in study.confusion(model)[criterion].items() if name != "threshold"}
-            assert study.intervals(model)[criterion] == metric_intervals(
-                Confusion(**counts), study.settings["bootstrap"], study.settings["seed"])
+            counts = counts_of(study.confusion(model)[criterion])
+            assert study.intervals(model)[criterion] == metric_intervals(counts, study.settings["bootstrap"], study.settings["seed"])
 
 
 def test_the_table_shows_each_metric_with_its_interval(study):

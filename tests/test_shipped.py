@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.evaluation.compare import differences_of_runs
-from pipeline.evaluation.decisions import metric_intervals
-from pipeline.evaluation.thresholds import CRITERIA, Confusion
+from pipeline.evaluation.decisions import counts_of, metric_intervals
+from pipeline.evaluation.thresholds import CRITERIA
 from report.explorers import scripts
 from report.figures.registry import FIGURES
 from report.page import Page
@@ -40,8 +40,7 @@ def test_the_intervals_of_its_decisions_follow_from_its_counts(shipped):
         for criterion in CRITERIA:
             counts = {"test": shipped.confusion(model)[criterion], "folds": shipped.over_folds(model)["confusion"][criterion]}
             for tested, found in counts.items():
-                matrix = Confusion(**{name: value for name, value in found.items() if name != "threshold"})
-                assert shipped.intervals(model, tested)[criterion] == metric_intervals(matrix, draws, seed)
+                assert shipped.intervals(model, tested)[criterion] == metric_intervals(counts_of(found), draws, seed)
 
 
 def test_the_differences_of_its_runs_are_those_of_their_aucs(shipped):

@@ -29,6 +29,7 @@ from pipeline.ledger import Ledger
 from pipeline.models.placing import place, suited
 from pipeline.models.registry import build_model
 from pipeline.progress import Progress
+from pipeline.provenance import current_commit
 from pipeline.records import write_json
 from pipeline.settings import Settings
 from pipeline.study import Study, processes_for, run_stages
@@ -67,8 +68,8 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         row["device"] = f"{device_name(device)}, {core_count()} cores"
     write_json(layout.root / "bench.json", rows)
     write_json(layout.root / "bench-parts.json", {
-        "device": rows[0]["device"], "device_type": device, "bf16": study.backend.bf16, "profile": settings.profile,
-        "machine": vars(machine), "seconds": parts, "floors": floors, "ablation": ablation})
+        "commit": current_commit(), "profile": settings.profile, "device": rows[0]["device"], "device_type": device,
+        "bf16": study.backend.bf16, "machine": vars(machine), "seconds": parts, "floors": floors, "ablation": ablation})
     _print(rows, parts, floors, ablation, machine, study, layout.root / "bench.json")
     return 0
 

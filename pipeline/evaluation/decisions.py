@@ -6,7 +6,7 @@ Gaussier 2005).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +59,10 @@ def write_decisions(settings: Settings, layout: Layout) -> list[Path]:
 
 
 def _by_model(found: Mapping[str, dict], settings: Settings) -> dict[str, dict[str, Intervals]]:
-    return {model: {criterion: metric_intervals(_counts(by_criterion[criterion]), settings.bootstrap, settings.seed)
+    return {model: {criterion: metric_intervals(counts_of(by_criterion[criterion]), settings.bootstrap, settings.seed)
                     for criterion in CRITERIA} for model, by_criterion in found.items()}
 
 
-def _counts(stored: Mapping[str, float]) -> Confusion:
-    """A stored confusion matrix, without the threshold that stands beside it."""
-    return Confusion(**{name: stored[name] for name in asdict(Confusion(0, 0, 0, 0))})
+def counts_of(stored: Mapping[str, float]) -> Confusion:
+    """A confusion matrix as it is stored, with or without a threshold beside its counts."""
+    return Confusion(**{field.name: stored[field.name] for field in fields(Confusion)})

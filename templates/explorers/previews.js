@@ -24,10 +24,9 @@ const hidePreview = () => {
 };
 
 const showPreview = (anchor) => {
-  clearTimeout(leaving);
   const target = document.getElementById(anchor.hash.slice(1));
   const content = target && previewOf(target);
-  if (!content || shownFor === anchor) return;
+  if (!content) return; // one that is still shown leaves in its time
   hidePreview();
   preview.replaceChildren(...content);
   preview.isConnected || document.body.append(preview);
