@@ -65,6 +65,11 @@ class Layout:
     def lesions(self) -> Path:
         return self.root / "data" / "lesions.npy"
 
+    @property
+    def elsewhere(self) -> "Layout":
+        """A folder of the same layout for the data of patients from elsewhere; it holds nothing else."""
+        return Layout(self.root / "external")
+
     def pretraining(self, name: str) -> Path:
         return self.root / "pretraining" / name
 
@@ -95,6 +100,10 @@ class Layout:
     def folds(self, suffix: str) -> Path:
         """The cross-validation: probabilities of all patients (`csv`) and what follows from them (`json`)."""
         return self.root / "evaluation" / f"folds.{suffix}"
+
+    def external(self, suffix: str) -> Path:
+        """The test on patients from elsewhere: their probabilities (`csv`) and what follows from them (`json`)."""
+        return self.root / "evaluation" / f"external.{suffix}"
 
     @property
     def decisions(self) -> Path:

@@ -22,7 +22,8 @@ from pipeline.engine import WORKER_ENVIRONMENT, Engine
 from pipeline.errors import UserError
 
 MOST_RUNS = 5  # of one job, when workers are lost again and again
-SHIPPED = ("data/*", "pretraining/weights.safetensors", "models/*/weights.safetensors", "models/*/runs/*/weights.safetensors")
+SHIPPED = ("data/*", "external/data/*", "pretraining/weights.safetensors", "models/*/weights.safetensors",
+           "models/*/runs/*/weights.safetensors")
 
 
 class RayEngine(Engine):

@@ -11,6 +11,8 @@ from pipeline.layout import RESNET_MODELS, TUNED_MODELS
 
 PROFILES = ("tiny", "quick", "paper")
 SOURCES = ("synthetic", "stoic", "volumes", "slices")
+SYNTHETIC = ("synthetic", "synthetic-low-dose")  # need no path
+EXTERNAL = ("none", *SYNTHETIC, *SOURCES[1:])
 WEIGHTS = ("auto", "imagenet", "procedural")
 SEARCHED = ("lr", "wd", "mp")
 SEARCHES = ("coordinate", "grid")
@@ -45,6 +47,9 @@ class Settings:
     window: lower and upper edge of the HU window, mapped to 0 and 1.
     split: fractions of patients for training, validation and test.
     weights: `auto`, `imagenet`, `procedural`, or the path of a safetensors file.
+    external: one of EXTERNAL, the source of other patients on whom the trained networks are tested; where it is not given, a
+        synthetic study is tested on another synthetic scanner and any other study on nobody.
+    external_path: folder or CSV it reads; external_patients: number of patients drawn (synthetic, stoic).
     batch_size: training slices per step.
     epochs_tuning, epochs_small, epochs_resnet: epochs of a trial, of a final DNN or CNN, of a final ResNet.
     monitor_slices: slices per patient averaged when the validation set is scored after each epoch
@@ -73,6 +78,9 @@ class Settings:
     window: tuple[float, ...]
     split: tuple[float, ...]
     weights: str
+    external: str
+    external_path: str
+    external_patients: int
     batch_size: int
     epochs_tuning: int
     epochs_small: int
@@ -118,8 +126,11 @@ def load_settings(profile: str, overrides: Sequence[str] = ()) -> Settings:
     settings = _from_table(profile, tomllib.loads(text))
     for override in overrides:
         settings = _apply(settings, override)
-    if settings.folds > 2 and not any(override.partition("=")[0].strip() == "split" for override in overrides):
+    given = {override.partition("=")[0].strip() for override in overrides}
+    if settings.folds > 2 and "split" not in given:
         settings = replace(settings, split=((settings.folds - 2) / settings.folds, 1 / settings.folds, 1 / settings.folds))
+    if settings.source != "synthetic" and "external" not in given:
+        settings = replace(settings, external="none")
     check(settings)
     return settings
 
@@ -184,6 +195,7 @@ def check(settings: Settings) -> None:
             f"below {SMALLEST_IMAGE} pixels CNN1 and CNN2 have no feature map left; give {SMALLEST_IMAGE} or more")
     require("image_size", settings.image_size <= 1024, "give at most 1024")
     require("patients", settings.patients >= 10, "give at least 10, so that every split holds both classes")
+    require("external_patients", settings.external_patients >= 2, "give at least 2, so that both classes are there")
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
                 "seeds", "pretrain_images", "pretrain_epochs", "bootstrap"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
@@ -203,6 +215,8 @@ def check(settings: Settings) -> None:
             "give the lower and then the upper edge in HU, for example -1000,400")
     require("source_path", bool(settings.source_path) or settings.source == "synthetic",
             f"the source '{settings.source}' needs a path; add --set source_path=PATH")
+    require("external_path", bool(settings.external_path) or settings.external in ("none", *SYNTHETIC),
+            f"the external source '{settings.external}' needs a path; add --set external_path=PATH")
     for model, grid in settings.grid.items():
         _check_grid(model, grid)
 
@@ -210,6 +224,8 @@ def check(settings: Settings) -> None:
 def _check_names(settings: Settings) -> None:
     if settings.source not in SOURCES:
         raise UnknownName("source", settings.source, SOURCES)
+    if settings.external not in EXTERNAL:
+        raise UnknownName("external source", settings.external, EXTERNAL)
     if settings.search not in SEARCHES:
         raise UnknownName("search", settings.search, SEARCHES)
     if settings.weights not in WEIGHTS and not settings.weights.endswith(".safetensors"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.device import Backend, choose_backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import BadSetting
-from pipeline.layout import CONV_MODELS, FORMAT, RESNET_MODELS, STAGES, Layout
+from pipeline.layout import CONV_MODELS, FORMAT, MODELS, RESNET_MODELS, STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
 from pipeline.records import read_csv, read_json, write_json
@@ -103,6 +103,13 @@ def _run_data(study: Study, units: list[Unit]) -> None:
 
     with study.cores() as cores:
         _timed(study, units[0], lambda: make_dataset(study.settings, study.layout, cores, study.progress))
+
+
+def _run_external_data(study: Study, units: list[Unit]) -> None:
+    from pipeline.data.external import make_external
+
+    with study.cores() as cores:
+        _timed(study, units[0], lambda: make_external(study.settings, study.layout, cores, study.progress))
 
 
 def _run_pretrain(study: Study, units: list[Unit]) -> None:
@@ -199,6 +206,24 @@ def _run_folds(study: Study, units: list[Unit]) -> None:
         digest, study.settings, study.layout, study.backend, study.engine, study.progress))
 
 
+def _run_external_test(study: Study, units: list[Unit]) -> None:
+    from pipeline.data.split import EXTERNAL
+    from pipeline.evaluation.evaluate import ScoreJob, score_patients
+    from pipeline.evaluation.external import write_external
+    from pipeline.models.placing import suited
+
+    start, models = time.monotonic(), sorted(MODELS, key=lambda model: model not in RESNET_MODELS)  # the longest first
+    jobs = [ScoreJob(study.layout.root, model, run, EXTERNAL, suited(study.backend, model), 1)
+            for model in models for run in range(study.settings.seeds)]
+    scored: list = [None] * len(jobs)
+    with study.progress.bar("external test", len(jobs)) as bar:
+        for index, probabilities in study.engine.run(score_patients, jobs):
+            scored[index] = probabilities
+            bar.advance()
+    by_model = {model: [found for job, found in zip(jobs, scored, strict=True) if job.model == model] for model in models}
+    _record(study, units[0], write_external(study.settings, study.layout, by_model), time.monotonic() - start)
+
+
 def _run_decisions(study: Study, units: list[Unit]) -> None:
     from pipeline.evaluation.decisions import write_decisions
 
@@ -244,9 +269,9 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 
 
 RUNNERS = {
-    "data": _run_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
+    "data": _run_data, "external data": _run_external_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "folds": _run_folds,
-    "decisions": _run_decisions, "explain": _run_explain,
+    "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain,
 }
 
 

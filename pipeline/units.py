@@ -16,6 +16,7 @@ CODE = {
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
     "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
+    "external test": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
 }
@@ -27,8 +28,15 @@ SETTINGS = {
     "evaluate": ("seed", "bootstrap", "fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
     "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds"),
+    "external data": ("seed", "external", "external_path", "external_patients", "image_size", "slices", "window"),
+    "external test": ("seed", "bootstrap", "fast", "seeds"),
     "decisions": ("seed", "bootstrap", "folds"),
     "explain": ("seeds",),
+}
+# Units that are a step of their stage of their own.
+STEPS = {
+    "data/external": "external data", "evaluate/comparison": "compare", "evaluate/control": "control", "evaluate/folds": "folds",
+    "evaluate/external": "external test", "evaluate/decisions": "decisions",
 }
 
 
@@ -46,8 +54,8 @@ class Unit:
 
     @property
     def step(self) -> str:
-        """The part of its stage in which it is done: evaluating ends with the comparison, the control, folds and decisions."""
-        return {"comparison": "compare", "control": "control", "folds": "folds", "decisions": "decisions"}.get(self.subject, self.stage)
+        """The part of its stage in which it is done."""
+        return STEPS.get(self.name, self.stage)
 
 
 def _pretrain_for(model: str) -> tuple[str, ...]:
@@ -63,8 +71,12 @@ def all_units(settings: Settings) -> list[Unit]:
     folds = Unit("evaluate", "folds", ("data", "pretrain", *(f"tune/{model}" for model in TUNED_MODELS),
                                        *(f"evaluate/{model}" for model in MODELS), "evaluate/comparison"))
     folded = [folds] if settings.folds > 1 else []
+    elsewhere = settings.external != "none"
+    external = Unit("evaluate", "external", ("data", "data/external", *(f"train/{model}" for model in MODELS),
+                                             *(f"evaluate/{model}" for model in MODELS), "evaluate/comparison"))
     return [
         Unit("data", "", ()),
+        *([Unit("data", "external", ("data",))] if elsewhere else []),
         Unit("pretrain", "", ()),
         *(Unit("tune", model, ("data", *_pretrain_for(model))) for model in TUNED_MODELS),
         *(Unit("train", model, ("data", *_pretrain_for(model), _search_of(model))) for model in MODELS),
@@ -72,6 +84,7 @@ def all_units(settings: Settings) -> list[Unit]:
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
         Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
         *folded,
+        *([external] if elsewhere else []),
         Unit("evaluate", "decisions", (*(f"evaluate/{model}" for model in MODELS), *(unit.name for unit in folded))),
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
@@ -104,8 +117,9 @@ def _particular_settings(unit: Unit, settings: Settings) -> object:
         return asdict(settings.grid[unit.subject])
     if unit.stage == "train":
         return settings.final_epochs(unit.subject)
-    if unit.stage == "data" and settings.source_path:
-        return _fingerprint(Path(settings.source_path))
+    path = {"data": settings.source_path, "data/external": settings.external_path}.get(unit.name)
+    if path:
+        return _fingerprint(Path(path))
     if unit.stage == "pretrain" and settings.weights.endswith(".safetensors"):
         return _fingerprint(Path(settings.weights))
     return None

@@ -101,11 +101,17 @@ def _metrics(study: Study) -> Rows:
     rows: Rows = []
     for model in study.compared:
         for criterion, found in study.metrics(model)["at"].items():
-            ends = study.intervals(model)[criterion]
-            rows.append({"model": model, "criterion": criterion, **found,
-                         **{f"{name}_{end}": ends[name] and ends[name][end] for name in found for end in ("low", "high")},
-                         **_spread(_at(study, model, "at", criterion), *found)})
-    return rows
+            rows.append({"model": model, "tested": "test set", "criterion": criterion, **found,
+                         **_intervals(study.intervals(model)[criterion]), **_spread(_at(study, model, "at", criterion), *found)})
+    elsewhere = {model: study.elsewhere(model) for model in study.compared} if study.external else {}
+    return rows + [dict.fromkeys(rows[0]) | {"model": model, "tested": "elsewhere", "criterion": criterion, **found["at"][criterion],
+                                             **_intervals(found["intervals"][criterion])}
+                   for model, found in elsewhere.items() for criterion in found["at"]]
+
+
+def _intervals(ends: dict[str, dict | None]) -> dict[str, float | None]:
+    """Two columns for the interval of every metric."""
+    return {f"{name}_{end}": found and found[end] for name, found in ends.items() for end in ("low", "high")}
 
 
 def _calibration(study: Study) -> Rows:
@@ -170,24 +176,36 @@ def _auc(study: Study) -> Rows:
         metrics, description = study.metrics(model), study.model(model)
         rows.append({"model": model, **{name: metrics[name] for name in ("auc", "auc_low", "auc_high", "brier")},
                      "parameters": description["parameters"], "best_epoch": description["best_epoch"],
-                     **_spread(study.spread(model), "auc", "brier"), **_over_folds(study, model)})
+                     **_spread(study.spread(model), "auc", "brier"), **_tested_again(study, model)})
     for name, values in study.comparison["baselines"].items():
-        rows.append(dict.fromkeys(rows[0]) | {"model": name, **values, **_over_folds(study, name)})
+        rows.append(dict.fromkeys(rows[0]) | {"model": name, **values, **_tested_again(study, name)})
     return rows
 
 
-def _over_folds(study: Study, name: str) -> dict[str, float | None]:
-    """Columns for a model or baseline of a cross-validated study."""
-    return {f"folds_{end}": study.over_folds(name)[end] for end in ("auc", "auc_low", "auc_high")} if study.folds else {}
+ENDS = ("auc", "auc_low", "auc_high")
+
+
+def _tested_again(study: Study, name: str) -> dict[str, float | None]:
+    """Columns for a model or baseline of a study that is cross-validated, or tested on patients from elsewhere."""
+    found = {f"folds_{end}": study.over_folds(name)[end] for end in ENDS} if study.folds else {}
+    if study.external:
+        there = study.elsewhere(name) or dict.fromkeys((*ENDS, "change"))
+        found |= {f"elsewhere_{end}": there[end] for end in ENDS}
+        found |= _spread({"elsewhere_auc": there.get("runs")}, "elsewhere_auc") if study.repeated else {}
+        change = there["change"] or {}
+        found |= {f"elsewhere_change_{end}": change.get(end) for end in ("difference", "low", "high", "p", "p_holm")}
+    return found
 
 
 def _folds(study: Study) -> Rows:
     rows: Rows = []
     for name, tested in {**{model: study.metrics(model) for model in study.models}, **study.comparison["baselines"]}.items():
-        rows.append({"model": name, "tested": "test set", **{end: tested[end] for end in ("auc", "auc_low", "auc_high")}})
+        rows.append({"model": name, "tested": "test set", **{end: tested[end] for end in ENDS}})
+        if study.external and study.elsewhere(name):
+            rows.append({"model": name, "tested": "elsewhere", **{end: study.elsewhere(name)[end] for end in ENDS}})
         if study.folds:
             found = study.over_folds(name)
-            rows.append({"model": name, "tested": "all folds", **{end: found[end] for end in ("auc", "auc_low", "auc_high")}})
+            rows.append({"model": name, "tested": "all folds", **{end: found[end] for end in ENDS}})
             rows += [{"model": name, "tested": f"fold {fold}", "auc": auc, "auc_low": None, "auc_high": None}
                      for fold, auc in enumerate(found["by_fold"])]
     return rows

@@ -34,4 +34,5 @@ ANSWERS = {
 def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     """By item the ids of the sections, figures and tables that answer it, or MISSING."""
     known = study.cohort["test"]
-    return ANSWERS | ({"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {})
+    unknown = {"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {}
+    return ANSWERS | unknown | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

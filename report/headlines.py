@@ -26,6 +26,7 @@ def headlines(study: Study) -> dict:
         "differences_of_runs": study.differences_of_runs,
         "cross_validation": study.folds and {
             **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},
+        "external_test": study.external,
         "control": study.control,
         "involvement": study.involvement,
         "models": {model: _model(study, model) for model in study.models},

@@ -131,6 +131,22 @@ def _helpers(study: Study, words: Words) -> dict[str, object]:
     def by_folds(models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -study.over_folds(model)["auc"])
 
+    def by_elsewhere(models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -study.elsewhere(model)["auc"])
+
+    def by_change(models: list[str]) -> list[str]:
+        """Models by the change of their AUC on patients from elsewhere, the one that falls furthest first."""
+        return sorted(models, key=lambda model: study.elsewhere(model)["change"]["difference"])
+
+    def changed(models: list[str]) -> list[str]:
+        """The compared models whose change is significant after the correction for their number."""
+        return [model for model in models if significant(study.elsewhere(model)["change"])]
+
+    def out_of_place(models: list[str]) -> list[str]:
+        """The models whose threshold by G-mean gives a lower G-mean elsewhere, so that the two intervals do not meet."""
+        return [model for model in models
+                if study.elsewhere(model)["intervals"]["gmean"]["gmean"]["high"] < study.intervals(model)["gmean"]["gmean"]["low"]]
+
     def above_density() -> list[str]:
         """The compared models whose AUC lies above that of the mean lung density after the same correction."""
         against = {model: between(model, BASELINE) for model in study.compared}
@@ -173,6 +189,7 @@ def _helpers(study: Study, words: Words) -> dict[str, object]:
             "trials_in_all": sum(len(search["trials"]) for search in searches.values()),
             "combinations": sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids),
             "by_auc": by_auc, "by_brier": by_brier, "by_bias": by_bias, "by_mean_auc": by_mean_auc, "by_range": by_range,
+            "by_elsewhere": by_elsewhere, "by_change": by_change, "changed": changed, "out_of_place": out_of_place,
             "by_folds": by_folds, "over_oracle": over_oracle, "lowest_first": lowest_first,
             "fitting_folds": max(round(1 / study.settings["split"][2]), 3),
             "disagreements": disagreements,

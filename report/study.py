@@ -308,6 +308,19 @@ class Study:
         return (self.folds["models"] | self.folds["baselines"])[name]
 
     @cached_property
+    def external(self) -> dict | None:
+        """The test on patients from elsewhere: their `source`, how many are `mild` and `severe`, and what `elsewhere` gives by
+        `models` and `baselines`; None where there was none."""
+        return read_json(self.layout.external("json"), "evaluate") if self.settings.get("external", "none") != "none" else None
+
+    def elsewhere(self, name: str) -> dict | None:
+        """What a model or baseline reaches on patients from elsewhere: `auc`, `auc_low` and `auc_high` (95 % interval), and the
+        `change` from the test set (difference, low, high, p and, for a compared model, p_holm); for a model also the AUCs of its
+        `runs`, `brier`, `mean_probability`, and by criterion `confusion`, metrics `at` the study's threshold, and their `intervals`.
+        None for a baseline not known there."""
+        return (self.external["models"] | self.external["baselines"]).get(name)
+
+    @cached_property
     def _decisions(self) -> dict:
         return read_json(self.layout.decisions, "evaluate")
 

@@ -76,23 +76,32 @@ def _below(text: str) -> str:
 def _metrics(study: Study, words: Words) -> Rows:
     rows = [[words("model"), *map(words, METRICS)]]
     for criterion in ("f1", "gmean"):
-        rows.append([f"*{words('best_by', criterion=words(criterion))}*", *[""] * len(METRICS)])
-        for model in study.compared:
-            found, ends = study.metrics(model)["at"][criterion], study.intervals(model)[criterion]
-            rows.append([model, *[words.decimal(found[name], 2) + _range(ends[name], words, 2) for name in METRICS]])
+        found = {model: (study.metrics(model)["at"][criterion], study.intervals(model)[criterion]) for model in study.compared}
+        rows += _group(words("best_by", criterion=words(criterion)), found, words)
+    for criterion in ("f1", "gmean") if study.external else ():
+        there = {model: study.elsewhere(model) for model in study.compared}
+        found = {model: (one["at"][criterion], one["intervals"][criterion]) for model, one in there.items()}
+        rows += _group(words("best_by_elsewhere", criterion=words(criterion)), found, words)
     return rows
+
+
+def _group(title: str, found: dict[str, tuple[dict, dict]], words: Words) -> Rows:
+    """Rows of metrics with their intervals, by model, under a title of their own."""
+    return [[f"*{title}*", *[""] * len(METRICS)],
+            *[[model, *[words.decimal(values[name], 2) + _range(ends[name], words, 2) for name in METRICS]]
+              for model, (values, ends) in found.items()]]
 
 
 def _auc(study: Study, words: Words) -> Rows:
     header = [words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]
-    rows = [header + ([words("folds_auc")] if study.folds else [])]
+    rows = [header + ([words("folds_auc")] if study.folds else []) + ([words("external_auc")] if study.external else [])]
     for model in study.models:
         metrics, description, found = study.metrics(model), study.model(model), study.spread(model) or {}
         rows.append([model, words.decimal(metrics["auc"]) + _range(found.get("auc"), words), _interval(metrics, words),
                      words.decimal(metrics["brier"]) + _range(found.get("brier"), words),
-                     words.whole(description["parameters"]), str(description["best_epoch"]), *_over_folds(study, model, words)])
+                     words.whole(description["parameters"]), str(description["best_epoch"]), *_tested_again(study, model, words)])
     for name, values in sorted(study.comparison["baselines"].items(), reverse=True):
-        rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), "–", "–", "–", *_over_folds(study, name, words)])
+        rows.append([words(name), words.decimal(values["auc"]), _interval(values, words), *["–"] * 3, *_tested_again(study, name, words)])
     return rows
 
 
@@ -100,12 +109,11 @@ def _interval(values: dict, words: Words) -> str:
     return "–".join(dict.fromkeys(words.decimal(values[end]) for end in ("auc_low", "auc_high")))
 
 
-def _over_folds(study: Study, name: str, words: Words) -> list[str]:
-    """One more cell for a model or baseline of a cross-validated study."""
-    if not study.folds:
-        return []
-    found = study.over_folds(name)
-    return [words.decimal(found["auc"]) + (_below(_interval(found, words)) if found["auc_low"] is not None else "")]
+def _tested_again(study: Study, name: str, words: Words) -> list[str]:
+    """One more cell for a model or baseline of a cross-validated study, and one of a study tested on patients from elsewhere."""
+    found = ([study.over_folds(name)] if study.folds else []) + ([study.elsewhere(name)] if study.external else [])
+    return [words.decimal(one and one["auc"]) + (_below(_interval(one, words)) if one and one["auc_low"] is not None else "")
+            for one in found]
 
 
 def _differences(study: Study, words: Words) -> Rows:

@@ -58,21 +58,29 @@ class SlicesRun:
 
 
 def study_over_slices(folder: Path, tiny: Path) -> SlicesRun:
-    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; all of a small grid, twice, and in folds."""
-    slices = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
-    with (tiny / "study" / "data" / "patients.csv").open() as file:
+    """The tiny study's own slices as 8-bit PNG files, as a user would bring them; all of a small grid, twice, in folds, and tested on
+    the files of patients from elsewhere."""
+    write_files(folder / "own", tiny / "study" / "data")
+    write_files(folder / "others", tiny / "study" / "external" / "data")
+    weights = tiny / "study" / "pretraining" / "weights.safetensors"
+    root = folder / "study"
+    return SlicesRun(root, run_command(
+        "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--folds", 4, "--set", "source=slices",
+        f"source_path={folder / 'own'}", "external=slices", f"external_path={folder / 'others'}", f"weights={weights}",
+        "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4", "epochs_small=1", "epochs_resnet=1"))
+
+
+def write_files(folder: Path, data: Path) -> None:
+    """A table of labels, and a folder of 8-bit PNG files for every patient of a dataset."""
+    slices = np.load(data / "slices.npy", mmap_mode="r")
+    with (data / "patients.csv").open() as file:
         rows = list(csv.DictReader(file))
+    folder.mkdir()
     (folder / "labels.csv").write_text("id,label\n" + "".join(f"{row['id']},{row['label']}\n" for row in rows))
     for row, stack in zip(rows, slices, strict=True):
         (folder / row["id"]).mkdir()
         for index, plane in enumerate(stack):
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(folder / row["id"] / f"{index:02}.png")
-    weights = tiny / "study" / "pretraining" / "weights.safetensors"
-    root = folder / "study"
-    return SlicesRun(root, run_command(
-        "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--folds", 4, "--set", "source=slices",
-        f"source_path={folder}", f"weights={weights}", "monitor_slices=1", "lr=1e-3", "wd=0", "mp=1", "CNN1.lr=1e-3,1e-4",
-        "epochs_small=1", "epochs_resnet=1"))
 
 
 # By the name of the fixture that gives its result.

@@ -353,9 +353,11 @@ def test_every_figure_and_table_has_its_data_and_they_are_the_stored_ones(tiny, 
     folder = tiny / "site" / "report" / "data"
     with (folder / "fig-metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {(row["model"], row["criterion"]) for row in rows} == {(model, name) for model in study.compared for name in ("f1", "gmean")}
+    assert [(row["tested"], row["model"], row["criterion"]) for row in rows] == [
+        (tested, model, name) for tested in ("test set", "elsewhere") for model in study.compared for name in ("f1", "gmean")]
     for row in rows:
-        assert float(row["accuracy"]) == study.metrics(row["model"])["at"][row["criterion"]]["accuracy"]
+        tested = study.metrics(row["model"]) if row["tested"] == "test set" else study.elsewhere(row["model"])
+        assert float(row["accuracy"]) == tested["at"][row["criterion"]]["accuracy"]
     headline = json.loads((tiny / "site" / "study.json").read_text(encoding="utf-8"))
     assert {model: values["auc"] for model, values in headline["models"].items()} == {
         model: study.metrics(model)["auc"] for model in study.models}

@@ -74,7 +74,8 @@ def test_the_stored_intervals_are_those_of_the_stored_counts(study):
             assert study.intervals(model)[criterion] == metric_intervals(counts, study.settings["bootstrap"], study.settings["seed"])
 
 
-def test_the_table_shows_each_metric_with_its_interval(study):
+def test_the_table_shows_each_metric_with_its_interval(study, monkeypatch):
+    monkeypatch.setitem(study.__dict__, "external", None)
     header, *rows = TABLES["tbl-metrics"](study, SL)
     assert len(rows) == 2 * (1 + len(study.compared)) and header[1] == "priklic"
     assert (rows[0][0], rows[1][0]) == ("*prag po F1*", study.compared[0])

@@ -180,6 +180,7 @@ def folded(study, monkeypatch):
              "baselines": {"density": over(0.5), "oracle": over(0.875)},
              "differences": [row | (sure if (row["first"], row["second"]) == (first, last) else unsure) for row in study.differences]}
     monkeypatch.setitem(study.__dict__, "folds", found)
+    monkeypatch.setitem(study.__dict__, "external", None)
     ends = {"recall": {"low": 0.625, "high": 0.875}, "specificity": {"low": 0.25, "high": 0.75}}
     monkeypatch.setitem(study.__dict__, "_decisions", {"folds": dict.fromkeys(study.models, {"gmean": ends})})
     monkeypatch.setitem(study.settings, "folds", 5)
@@ -207,7 +208,8 @@ def test_the_sentences_tell_of_the_folds(folded):
     assert "v delih iz razdelka" in Sentences(folded, SL).limits.markdown
 
 
-def test_a_single_split_is_told_as_one(study):
+def test_a_single_split_is_told_as_one(study, monkeypatch):
+    monkeypatch.setitem(study.__dict__, "external", None)
     english, slovenian = (Sentences(study, words).folds.markdown for words in (EN, SL))
     assert "with `--folds 5` every patient is tested" in english and "`--folds 5` so testirani vsi bolniki" in slovenian
     assert "but one split" in Sentences(study, EN).limits.markdown
@@ -232,12 +234,13 @@ def test_the_figure_draws_every_fold_and_interval(folded):
     model = folded.compared[-1]
     place = list(folded.models).index(model)
     drawn = [line for line in axes.lines if line.get_marker() == "o" and place <= line.get_ydata()[0] < place + 0.5]
-    assert [list(line.get_xdata()) for line in drawn] == [[0.625, 0.875], [0.75]]
+    assert [list(line.get_xdata()) for line in drawn] == [[0.75], [0.625, 0.875]]
     intervals = [segment.tolist() for lines in axes.collections for segment in lines.get_segments()]
     assert [[0.6875, place], [0.8125, place]] in intervals
 
 
-def test_without_folds_the_figure_shows_the_test_set_alone(study):
+def test_without_folds_the_figure_shows_the_test_set_alone(study, monkeypatch):
+    monkeypatch.setitem(study.__dict__, "external", None)
     (axes,) = draw_folds(study, SL).axes
     shown = [line for line in axes.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in shown][:7] == [study.metrics(model)["auc"] for model in study.models]

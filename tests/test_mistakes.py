@@ -46,6 +46,9 @@ def refused(capsys, *words: str) -> str:
     (["all", "--folds", "many"], "give a whole number"),
     (["all", "--search", "random"], "unknown search 'random'; choose one of: coordinate, grid"),
     (["all", "--set", "source=volumes"], "add --set source_path=PATH"),
+    (["all", "--set", "external=cloud"], "unknown external source 'cloud'; choose one of: none, synthetic"),
+    (["all", "--set", "external=stoic"], "the external source 'stoic' needs a path; add --set external_path=PATH"),
+    (["all", "--set", "external_patients=1"], "give at least 2, so that both classes are there"),
     (["all", "--set", "batch_size=1"], "at least 2 images"),
     (["all", "--nonsense"], "unrecognized arguments: --nonsense"),
 ])

@@ -72,7 +72,8 @@ def test_a_repeated_trial_is_drawn_within_its_range():
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.6, 0.75])
 
 
-def test_a_single_run_is_drawn_without_a_range(study):
+def test_a_single_run_is_drawn_without_a_range(study, monkeypatch):
+    monkeypatch.setitem(study.__dict__, "external", None)
     _, axes = pyplot.subplots()
     draw_histories(axes, study, EN, ["CNN1"], "val_loss")
     assert not axes.collections

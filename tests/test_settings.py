@@ -25,6 +25,13 @@ def test_a_study_runs_once_along_coordinates_unless_asked_otherwise(profile):
     assert (settings.seeds, settings.folds, settings.search, settings.fast) == (1, 1, "coordinate", True)
 
 
+def test_only_a_synthetic_study_is_tested_elsewhere_unasked():
+    files = ["source=volumes", "source_path=scans.csv"]
+    assert load_settings("quick").external == "synthetic-low-dose"
+    assert load_settings("quick", files).external == "none"
+    assert load_settings("quick", [*files, "external=volumes", "external_path=others.csv"]).external == "volumes"
+
+
 def test_the_split_follows_from_the_folds_where_it_is_not_given():
     assert load_settings("quick", ["folds=4"]).split == load_settings("quick").split
     assert load_settings("quick", ["folds=5"]).split == load_settings("paper").split == load_settings("paper", ["folds=5"]).split

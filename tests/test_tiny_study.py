@@ -73,7 +73,7 @@ def copy(tiny, tmp_path):
 def test_nothing_is_done_twice_damage_stops_and_only_what_depends_on_a_change_is_done_again(copy):
     before = (copy / "provenance.json").read_bytes()
     again = run_command("explain", *COMMAND, "--out", copy)
-    assert again.stdout.count("up to date") == 9 and "done" not in again.stdout
+    assert again.stdout.count("up to date") == 11 and "done" not in again.stdout
     assert (copy / "provenance.json").read_bytes() == before
 
     weights = copy / "models" / "CNN1" / "weights.safetensors"
@@ -121,6 +121,7 @@ def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_gr
         assert search["chosen"] == {name: best[name] for name in ("lr", "wd", "mp")}
     _check_repeats(slices_run.root)
     _check_folds(slices_run.root)
+    _check_external(slices_run.root)
     _check_report(slices_run.root)
 
 
@@ -142,6 +143,7 @@ def _check_report(root):
     assert "was run 2 times on the same patients" in say.repeats.markdown and "Over the 2 runs the AUC of" in say.roc.markdown
     assert "--search grid --seeds 2 --folds 4" in say.profile.markdown
     assert "Over the 4 folds of this study, 24 patients in all" in say.folds.markdown
+    assert "Here they are 10 patients, 5 of them severe, of the source `slices`." in say.external.markdown
     with study_style():
         for draw in FIGURES.values():
             assert draw(study, words).axes
@@ -176,6 +178,26 @@ def _check_folds(root):
     for row in found["differences"]:
         first, second = ((found["models"] | found["baselines"])[row[name]]["auc"] for name in ("first", "second"))
         assert row["difference"] == pytest.approx(first - second)
+
+
+def _check_external(root):
+    """The patients from elsewhere are those of their own folder, and all else follows from their scores."""
+    with (root / "evaluation" / "external.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (root / "external" / "data" / "patients.csv").open() as file:
+        assert [row["id"] for row in rows] == [row["id"] for row in csv.DictReader(file)]
+    found = json.loads((root / "evaluation" / "external.json").read_text())
+    assert (found["source"], found["mild"], found["severe"]) == ("slices", 5, 5)
+    assert set(found["baselines"]) == {"density"}  # files tell no true involvement
+    labels = [int(row["label"]) for row in rows]
+    for model in MODELS:
+        there, scores = found["models"][model], [float(row[model]) for row in rows]
+        assert there["auc"] == pytest.approx(roc_auc_score(labels, scores))
+        assert there["runs"]["low"] <= there["auc"] <= there["runs"]["high"]
+        here = json.loads((root / "evaluation" / model / "metrics.json").read_text())
+        assert there["change"]["difference"] == pytest.approx(there["auc"] - here["auc"])
+        threshold = json.loads((root / "evaluation" / model / "confusion.json").read_text())["f1"]["threshold"]
+        assert there["confusion"]["f1"]["tp"] == sum(label and score >= threshold for label, score in zip(labels, scores, strict=True))
 
 
 def _check_repeats(root):

@@ -1,6 +1,7 @@
 """The data stage: reads or makes every patient, splits them, and writes the dataset."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import numpy as np
 from pipeline.data.dataset import PATIENT_COLUMNS
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.sources.registry import open_source
-from pipeline.data.split import SPLITS, check_leakage, slice_hashes, split_patients
+from pipeline.data.split import EXTERNAL, SPLITS, check_leakage, slice_hashes, split_patients
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
 from pipeline.progress import Progress
 from pipeline.records import sha256_of, write_csv, write_json
 from pipeline.settings import Settings
+
+Deal = Callable[[Sequence, Sequence[dict]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,28 @@ def _load(job: _Load) -> PreparedPatient:
 
 def make_dataset(settings: Settings, layout: Layout, engine: Engine, progress: Progress) -> list[Path]:
     """Write patients.csv, slices.npy, lesions.npy (where known) and dataset.json; return their paths."""
+
+    def deal(keys: Sequence, patients: Sequence[dict]) -> list[str]:
+        splits = split_patients([patient["label"] for patient in patients], settings.split, settings.seed)
+        check_leakage(keys, splits, [patient["hashes"] for patient in patients])
+        if settings.batch_size > splits.count("train"):
+            raise BadSetting("batch_size", settings.batch_size,
+                             f"the training set has {splits.count('train')} patients; give at most that many")
+        return splits
+
     source = open_source(settings)
+    if len(source.keys()) < 10:
+        raise UserError(f"the data hold {len(source.keys())} patients; bring at least 10, so that every split holds both classes")
+    return write_dataset(source, settings, layout, engine, progress, deal)
+
+
+def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, progress: Progress, deal: Deal) -> list[Path]:
+    """Write the same files of all patients of an opened source.
+
+    deal: gives every patient a split, from their keys in the source and what is known of them (label, hashes of the slices); what
+    it refuses is not written.
+    """
     keys = source.keys()
-    if len(keys) < 10:
-        raise UserError(f"the data hold {len(keys)} patients; bring at least 10, so that every split holds both classes")
     layout.slices.parent.mkdir(parents=True, exist_ok=True)
     unfinished = layout.slices.with_name(".unfinished-slices.npy")
     shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
@@ -43,11 +64,7 @@ def make_dataset(settings: Settings, layout: Layout, engine: Engine, progress: P
         slices = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
         lesions = np.zeros(shape, np.uint8)
         patients = _load_all(source, keys, slices, lesions, engine, progress)
-        splits = split_patients([patient["label"] for patient in patients], settings.split, settings.seed)
-        check_leakage(keys, splits, [patient["hashes"] for patient in patients])
-        if settings.batch_size > splits.count("train"):
-            raise BadSetting("batch_size", settings.batch_size,
-                             f"the training set has {splits.count('train')} patients; give at most that many")
+        splits = deal(keys, patients)
         slices.flush()
         del slices
         unfinished.replace(layout.slices)
@@ -99,7 +116,7 @@ def _write_tables(settings: Settings, layout: Layout, keys, patients, splits, le
         "window_hu": list(settings.window), "split_fractions": list(settings.split), "seed": settings.seed,
         "counts": {name: {"mild": sum(s == name and y == 0 for s, y in zip(splits, labels, strict=True)),
                           "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}
-                   for name in SPLITS},
+                   for name in sorted(set(splits), key=(*SPLITS, EXTERNAL).index)},
         "lesion_masks": layout.lesions in paths,
         "sha256": {path.name: sha256_of(path) for path in paths},
         "versions": {"numpy": np.__version__},

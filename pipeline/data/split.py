@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.errors import ClassMissing, LeakedImage
 
 SPLITS = ("train", "validation", "test")
+EXTERNAL = "external"  # the split of patients from elsewhere, who belong to none of these
 
 
 def split_patients(labels: Sequence[int], fractions: Sequence[float], seed: int) -> list[str]:

@@ -42,12 +42,12 @@ def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np
     found = [(first, second, *mean_and_error(apart)) for first, second, apart in pairs]
     if any(error is None for *_, error in found):
         return [Difference(first, second, difference) for first, second, difference, _ in found]
-    values = [_p_value(difference, error) for *_, difference, error in found]
+    values = [two_sided_p(difference, error) for *_, difference, error in found]
     return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
             for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]
 
 
-def _p_value(difference: float, error: float) -> float:
+def two_sided_p(difference: float, error: float) -> float:
     """Two-sided, of a normally distributed difference; 1 where there is none at all."""
     if not difference:
         return 1.0

@@ -9,6 +9,7 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.data.split import EXTERNAL
 from pipeline.device import Backend
 from pipeline.evaluation.calibration import calibrate
 from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
@@ -26,7 +27,8 @@ SPLITS = ("validation", "test")
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Score the patients of one split of the dataset under `root` with one run of a trained model."""
+    """Score the patients of one split of the dataset under `root` with one run of a trained model; the split `external` is all of
+    those from elsewhere."""
 
     portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
     root: Path
@@ -49,7 +51,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     """Probabilities of severe of every slice: float64 (patient, slice), in [0, 1]."""
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
-    dataset = load_dataset(layout)
+    dataset = load_dataset(layout.elsewhere if job.split == EXTERNAL else layout)
     network = place(load_trained(layout, job.model, dataset.slices.shape[-1], job.run), job.backend)
     return predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(job.split)]), job.backend)
 

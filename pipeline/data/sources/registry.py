@@ -2,12 +2,13 @@
 
 from pipeline.data.sources.slices import SlicesSource
 from pipeline.data.sources.stoic import StoicSource
-from pipeline.data.sources.synthetic import SyntheticSource
+from pipeline.data.sources.synthetic import LowDoseSource, SyntheticSource
 from pipeline.data.sources.volumes import VolumesSource
 from pipeline.settings import Settings
 
 SOURCES = {
     "synthetic": SyntheticSource,
+    "synthetic-low-dose": LowDoseSource,
     "stoic": StoicSource,
     "volumes": VolumesSource,
     "slices": SlicesSource,

@@ -1,10 +1,11 @@
 """The embedded default: patients made by formula. No data needed, no claim about real patients."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import prepare
-from pipeline.data.synthetic.scanner import scan_patient
+from pipeline.data.synthetic.scanner import LOW_DOSE, STANDARD, Scanner, scan_patient
 from pipeline.data.synthetic.severity import Cohort, draw_cohort
 from pipeline.settings import Settings
 
@@ -13,6 +14,7 @@ from pipeline.settings import Settings
 class SyntheticSource:
     """Draws the cohort once and makes each patient on its own."""
 
+    scanner: ClassVar[Scanner] = STANDARD
     settings: Settings
     cohort: Cohort
 
@@ -25,5 +27,11 @@ class SyntheticSource:
 
     def load(self, key: int) -> PreparedPatient:
         settings = self.settings
-        patient = scan_patient(key, self.cohort, settings.image_size, settings.seed)
+        patient = scan_patient(key, self.cohort, settings.image_size, settings.seed, self.scanner)
         return prepare(patient, settings.slices, settings.image_size, settings.window)
+
+
+class LowDoseSource(SyntheticSource):
+    """The same kind of patients, scanned with more noise: patients from elsewhere for a synthetic study."""
+
+    scanner = LOW_DOSE

@@ -1,5 +1,7 @@
 """One synthetic patient, from the seed to the scanned volume."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -11,6 +13,19 @@ from pipeline.data.synthetic.thorax import Space, Thorax, make_space, make_thora
 from pipeline.data.synthetic.vessels import paint_vessels_and_airways
 
 
+@dataclass(frozen=True)
+class Scanner:
+    """blur: standard deviation of the in-plane blur, pixels; noise: range of the noise's standard deviation, HU."""
+
+    blur: float
+    noise: tuple[float, float]
+
+
+STANDARD = Scanner(blur=0.6, noise=(15, 35))
+# A quarter of the dose doubles the noise; the smoother reconstruction that often goes with it blurs.
+LOW_DOSE = Scanner(blur=0.8, noise=(40, 80))
+
+
 def _parenchyma(space: Space, rng: np.random.Generator) -> np.ndarray:
     """Healthy lung tissue: float32 (z, y, x), HU around -850, denser to the back as in a lying patient."""
     level = rng.normal(-852, 24)
@@ -20,14 +35,13 @@ def _parenchyma(space: Space, rng: np.random.Generator) -> np.ndarray:
     return (level + gradient + texture).astype(np.float32)
 
 
-def _scan(tissue: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The scanner: a small in-plane blur and noise with a standard deviation of 15 to 35 HU."""
-    blurred = ndimage.gaussian_filter(tissue, (0, 0.6, 0.6))
+def _scan(tissue: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
+    blurred = ndimage.gaussian_filter(tissue, (0, scanner.blur, scanner.blur))
     noise = rng.standard_normal(tissue.shape, dtype=np.float32)
-    return blurred + np.float32(rng.uniform(15, 35)) * noise
+    return blurred + np.float32(rng.uniform(*scanner.noise)) * noise
 
 
-def scan_patient(index: int, cohort: Cohort, image_size: int, seed: int) -> Patient:
+def scan_patient(index: int, cohort: Cohort, image_size: int, seed: int, scanner: Scanner = STANDARD) -> Patient:
     """Make patient number `index` of the cohort; depends on nothing but the arguments."""
     rng = np.random.default_rng([seed, 1, index])
     space = make_space(image_size)
@@ -38,7 +52,7 @@ def scan_patient(index: int, cohort: Cohort, image_size: int, seed: int) -> Pati
     paint_lesions(lungs, space, lesions, rng)
     tissue = np.where(thorax.lungs, lungs, thorax.soft)
     return Patient(
-        id=f"synthetic-{index:04d}", label=int(cohort.labels[index]), volume=_scan(tissue, rng),
+        id=f"synthetic-{index:04d}", label=int(cohort.labels[index]), volume=_scan(tissue, scanner, rng),
         spacing=space.spacing, lung_mask=thorax.lungs, lesion_mask=lesions.mask,
         age=float(cohort.age[index]), sex=str(cohort.sex[index]),
     )

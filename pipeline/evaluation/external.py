@@ -1,0 +1,102 @@
+"""The test on patients from elsewhere, who had no part in the study: networks and thresholds are taken as they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.evaluation.compare import baseline_scores, read_scores
+from pipeline.evaluation.decisions import metric_intervals
+from pipeline.evaluation.differences import holm, two_sided_p
+from pipeline.evaluation.metrics import Z_95, bootstrap_auc, brier_score, mean_and_error, metrics_of, pairs_in_order
+from pipeline.evaluation.patient_means import patient_mean
+from pipeline.evaluation.thresholds import confusion_at
+from pipeline.layout import MODELS, Layout
+from pipeline.records import read_json, write_csv, write_json
+from pipeline.settings import Settings
+from pipeline.spread import spread
+
+
+def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Sequence[np.ndarray]]) -> list[Path]:
+    """Write external.csv, the probabilities of the first run, and external.json.
+
+    by_model: per model and run the slice probabilities (patient, slice) of the patients from elsewhere.
+
+    The JSON holds their `source`, how many are `mild` and `severe`, and by `models` and `baselines` the `auc` with its 95 %
+    interval and the `change` from the test set, for the compared models with `p_holm`, corrected for their number; for models also
+    the AUCs of all `runs` (null for one), `brier`, `mean_probability`, and by criterion the `confusion` at the study's own
+    threshold, the metrics `at` it, and their `intervals`.
+    """
+    own, other = load_dataset(layout), load_dataset(layout.elsewhere)
+    runs = {model: [patient_mean(slices) for slices in found] for model, found in by_model.items()}
+    test = own.members("test")
+    baselines = _baselines(own, test, other)
+    write_csv(layout.external("csv"), [
+        {"id": other.ids[patient], "label": int(other.labels[patient]), **{model: float(runs[model][0][patient]) for model in MODELS}}
+        for patient in range(len(other.ids))
+    ], ("id", "label", *MODELS))
+    models = {model: {
+        **_ranked(other.labels, runs[model][0], own.labels[test], read_scores(layout, model, "test"), settings),
+        "runs": spread([_auc(other.labels, scores) for scores in runs[model]]) if len(runs[model]) > 1 else None,
+        **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
+    } for model in MODELS}
+    _correct([models[model]["change"] for model in read_json(layout.comparison, "evaluate")["compared"]])
+    write_json(layout.external("json"), {
+        "source": settings.external, "mild": int((other.labels == 0).sum()), "severe": int((other.labels == 1).sum()),
+        "models": models,
+        "baselines": {name: _ranked(other.labels, there, own.labels[test], here, settings) for name, (here, there) in baselines.items()},
+    })
+    return [layout.external("csv"), layout.external("json")]
+
+
+def _baselines(own: Dataset, test: np.ndarray, other: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The baselines that both data sets know: their scores of the test patients, and of those from elsewhere."""
+    here, there = baseline_scores(own, test), baseline_scores(other, np.arange(len(other.ids)))
+    return {name: (here[name], there[name]) for name in here if name in there}
+
+
+def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(roc_auc_score(labels, scores))
+
+
+def _ranked(labels: np.ndarray, scores: np.ndarray, test_labels: np.ndarray, test_scores: np.ndarray, settings: Settings) -> dict:
+    low, high = bootstrap_auc(labels, scores, settings.bootstrap, settings.seed)
+    return {"auc": _auc(labels, scores), "auc_low": low, "auc_high": high,
+            "change": change_of_auc(pairs_in_order(test_labels, test_scores), pairs_in_order(labels, scores))}
+
+
+def change_of_auc(before: np.ndarray, after: np.ndarray) -> dict[str, float | None]:
+    """The `difference` of the AUCs of two groups of other patients, after minus before, its 95 % interval, `low` to `high`, and `p`.
+
+    before, after: (severe, mild) as of `pairs_in_order`. Nobody is in both, so DeLong's variances add up; interval and p are
+    None where a group holds too few patients for them.
+    """
+    (first, first_error), (second, second_error) = mean_and_error([before]), mean_and_error([after])
+    difference = second - first
+    if first_error is None or second_error is None:
+        return {"difference": difference, "low": None, "high": None, "p": None}
+    error = sqrt(first_error**2 + second_error**2)
+    return {"difference": difference, "low": difference - Z_95 * error, "high": difference + Z_95 * error,
+            "p": two_sided_p(difference, error)}
+
+
+def _correct(changes: Sequence[dict]) -> None:
+    """Add `p_holm` to the changes of several models (Holm 1979); None where they have no p."""
+    known = changes[0]["p"] is not None
+    for change, p in zip(changes, holm([change["p"] for change in changes]) if known else [None] * len(changes), strict=True):
+        change["p_holm"] = p
+
+
+def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict], settings: Settings) -> dict:
+    """chosen: by criterion the study's threshold, as confusion.json holds it."""
+    counts = {criterion: confusion_at(labels, scores, found["threshold"]) for criterion, found in chosen.items()}
+    return {
+        "brier": brier_score(labels, scores), "mean_probability": float(scores.mean()),
+        "confusion": {criterion: {"threshold": chosen[criterion]["threshold"], **asdict(found)} for criterion, found in counts.items()},
+        "at": {criterion: metrics_of(found) for criterion, found in counts.items()},
+        "intervals": {criterion: metric_intervals(found, settings.bootstrap, settings.seed) for criterion, found in counts.items()},
+    }

@@ -1,0 +1,252 @@
+"""The test on patients from elsewhere: who they may be, what follows from their scores, and how the pages tell it."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pipeline.data.dataset import load_dataset
+from pipeline.data.external import external_settings, make_external
+from pipeline.data.synthetic.scanner import LOW_DOSE, scan_patient
+from pipeline.data.synthetic.severity import draw_cohort
+from pipeline.engine import Engine
+from pipeline.errors import UserError
+from pipeline.evaluation.decisions import counts_of, metric_intervals
+from pipeline.evaluation.external import change_of_auc, write_external
+from pipeline.evaluation.metrics import pairs_in_order
+from pipeline.evaluation.thresholds import CRITERIA
+from pipeline.layout import MODELS, Layout
+from pipeline.ledger import Ledger
+from pipeline.progress import Progress
+from pipeline.settings import load_settings
+from pipeline.units import all_units, unit_digest
+from report.behind import file_text
+from report.checklist import checklist
+from report.figures.folds import draw_folds
+from report.headlines import headlines
+from report.sentences import Sentences
+from report.tables import TABLES
+from report.words import Words
+
+EN, SL = Words("en"), Words("sl")
+
+
+def test_the_change_of_an_auc_by_hand():
+    # Ten severe and ten mild: in the first group all in order, in the second one severe patient below all mild ones.
+    labels = np.repeat([0, 1], 10)
+    before, after = np.arange(20.0), np.arange(20.0)
+    after[10] = -1
+    found = change_of_auc(pairs_in_order(labels, before), pairs_in_order(labels, after))
+    # DeLong: the severe patients' shares are nine 1s and a 0, the mild ones' all 0.9; the first group has no variance.
+    error = (0.1 / 10) ** 0.5
+    assert found["difference"] == pytest.approx(-0.1)
+    assert (found["low"], found["high"]) == (pytest.approx(-0.1 - 1.959964 * error), pytest.approx(-0.1 + 1.959964 * error))
+    assert found["p"] == pytest.approx(0.3173, abs=1e-4)  # one standard error
+
+
+def test_nineteen_of_twenty_intervals_hold_a_change_of_nothing():
+    random, labels, held = np.random.default_rng(2), np.repeat([0, 1], 40), 0
+    for _ in range(400):
+        groups = [pairs_in_order(labels, random.normal(labels, 1)) for _ in range(2)]
+        found = change_of_auc(*groups)
+        held += found["low"] <= 0 <= found["high"]
+    assert 0.92 < held / 400 < 0.98
+
+
+def test_few_patients_have_no_interval():
+    pairs = np.ones((9, 30))
+    assert change_of_auc(pairs, pairs) == {"difference": 0.0, "low": None, "high": None, "p": None}
+
+
+def test_less_dose_is_more_noise_and_less_detail_over_the_same_patient():
+    cohort = draw_cohort(12, 4)
+    standard, low = (scan_patient(3, cohort, 128, 4, *more) for more in ([], [LOW_DOSE]))
+    np.testing.assert_array_equal(standard.lung_mask, low.lung_mask)
+    difference = [np.diff(scan.volume[:, :8, :8], axis=2) for scan in (standard, low)]  # air in a corner: nothing but noise
+    assert difference[1].std() > 1.5 * difference[0].std()
+
+
+def files(folder, labels, slices):
+    folder.mkdir()
+    (folder / "labels.csv").write_text("id,label\n" + "".join(f"x{index},{label}\n" for index, label in enumerate(labels)))
+    for index, stack in enumerate(slices):
+        np.save(folder / f"x{index}.npy", stack)
+    return folder
+
+
+def made(tiny, folder, tmp_path):
+    """The external data of the tiny study from a folder, written beside nothing of its own."""
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "data").symlink_to(tiny / "study" / "data")
+    settings = load_settings("tiny", ["external=slices", f"external_path={folder}"])
+    return make_external(settings, Layout(tmp_path / "study"), Engine(0), Progress(quiet=True))
+
+
+def test_patients_from_a_folder_are_all_of_one_split(tiny, tmp_path, rng):
+    paths = made(tiny, files(tmp_path / "others", [0, 1, 1], rng.random((3, 10, 128, 128))), tmp_path)
+    assert {path.name for path in paths} == {"patients.csv", "slices.npy", "dataset.json"}
+    dataset = load_dataset(Layout(tmp_path / "study").elsewhere)
+    assert dataset.splits.tolist() == ["external"] * 3 and dataset.labels.tolist() == [0, 1, 1]
+    assert json.loads(paths[-1].read_text())["counts"] == {"external": {"mild": 1, "severe": 2}}
+
+
+def test_a_patient_of_the_study_is_refused(tiny, tmp_path, rng):
+    own = np.load(tiny / "study" / "data" / "slices.npy", mmap_mode="r")
+    slices = rng.random((3, 10, 128, 128))
+    slices[2, 4] = own[7, 3]
+    with pytest.raises(UserError, match="patient x2 of the external data shares an identical slice with a patient of the study"):
+        made(tiny, files(tmp_path / "others", [0, 1, 1], slices), tmp_path)
+    assert not list((tmp_path / "study" / "external").rglob("*.npy"))
+
+
+def test_a_class_must_not_be_missing(tiny, tmp_path, rng):
+    with pytest.raises(UserError, match="the external data hold no patient with label 1; add some, or leave the test out"):
+        made(tiny, files(tmp_path / "others", [0, 0, 0], rng.random((3, 10, 128, 128))), tmp_path)
+
+
+def test_they_are_prepared_like_the_others_and_drawn_with_another_seed():
+    settings = load_settings("tiny")
+    theirs = external_settings(settings)
+    assert theirs.seed != settings.seed and (theirs.source, theirs.patients) == ("synthetic-low-dose", settings.external_patients)
+    assert (theirs.window, theirs.slices, theirs.image_size) == (settings.window, settings.slices, settings.image_size)
+
+
+def test_the_stored_decisions_are_those_of_the_study_s_own_thresholds(study):
+    assert set(study.external["models"]) == set(MODELS)
+    for model in MODELS:
+        there = study.elsewhere(model)
+        for criterion in CRITERIA:
+            assert there["confusion"][criterion]["threshold"] == study.confusion(model)[criterion]["threshold"]
+            counts = counts_of(there["confusion"][criterion])
+            assert (counts.tn + counts.fp, counts.fn + counts.tp) == (study.external["mild"], study.external["severe"]) == (5, 5)
+            assert there["intervals"][criterion] == metric_intervals(counts, study.settings["bootstrap"], study.settings["seed"])
+
+
+def test_right_and_swapped_scores_give_what_they_must(tiny, study, tmp_path):
+    root = tmp_path / "study"
+    root.mkdir()
+    for name in ("data", "external"):
+        (root / name).symlink_to(tiny / "study" / name)
+    (root / "evaluation").mkdir()
+    for path in (tiny / "study" / "evaluation").iterdir():
+        if "external" not in path.name:
+            (root / "evaluation" / path.name).symlink_to(path)
+    labels = load_dataset(Layout(root).elsewhere).labels
+    right = np.tile(labels[:, None].astype(float), 10)
+    by_model = {model: [right, 1 - right] for model in MODELS}
+    write_external(load_settings("tiny", ["seeds=2"]), Layout(root), by_model)
+    found = json.loads(Layout(root).external("json").read_text())
+    for model in MODELS:
+        there = found["models"][model]
+        assert (there["auc"], there["brier"], there["mean_probability"]) == (1.0, 0.0, 0.5)
+        assert there["runs"] == {"mean": 0.5, "low": 0.0, "high": 1.0}
+        assert there["at"]["gmean"]["gmean"] == 1.0  # every threshold lies above 0 and at most at 1
+        assert there["change"]["difference"] == pytest.approx(1 - study.metrics(model)["auc"])
+    density = found["baselines"]["density"]
+    slices = np.load(root / "external" / "data" / "slices.npy").astype(np.float64)
+    means = [stack[stack > 0].mean() for stack in slices]
+    assert density["auc"] == pytest.approx(roc_auc_score(labels, means))
+
+
+def test_another_external_source_leaves_all_but_the_test_on_it_as_it_was(tiny):
+    before, after = load_settings("tiny"), load_settings("tiny", ["external_patients=20"])
+    ledger = Ledger(Layout(tiny / "study"))
+    stale = [unit.name for unit in all_units(after) if unit_digest(unit, after, ledger) != unit_digest(unit, before, ledger)]
+    assert stale == ["data/external"]
+    without = {unit.name for unit in all_units(load_settings("tiny", ["external=none"]))}
+    assert {unit.name for unit in all_units(before)} - without == {"data/external", "evaluate/external"}
+
+
+@pytest.fixture
+def elsewhere(study, monkeypatch):
+    """The tiny study as if 60 other patients had been tested: the first compared model lost its threshold, all else is as it was."""
+    unsure = {"difference": 0.0625, "low": -0.125, "high": 0.25, "p": 0.5, "p_holm": 1.0}
+    near = {"recall": 0.75, "specificity": 0.5, "precision": 0.5, "f1": 0.5, "gmean": 0.5}
+    ends = {name: {"low": 0.25, "high": 0.875} for name in near}
+    one = {"auc": 0.875, "auc_low": 0.75, "auc_high": 0.9375, "runs": None, "brier": 0.25, "mean_probability": 0.5, "change": unsure,
+           "at": {"f1": near, "gmean": near}, "intervals": {"f1": ends, "gmean": ends}}
+    first = study.compared[0]
+    models = dict.fromkeys(study.models, one) | {first: one | {
+        "auc": 0.75, "mean_probability": 0.8125,
+        "change": {"difference": -0.125, "low": -0.25, "high": -0.0625, "p": 0.001, "p_holm": 0.005},
+        "at": {"f1": near, "gmean": near | {"recall": 1.0, "specificity": 0.0625, "gmean": 0.25}},
+        "intervals": {"f1": ends, "gmean": ends | {"gmean": {"low": 0.125, "high": 0.375}}}}}
+    found = {"source": "synthetic-low-dose", "mild": 30, "severe": 30, "models": models,
+             "baselines": {"density": {name: one[name] for name in ("auc", "auc_low", "auc_high", "change")}}}
+    monkeypatch.setitem(study.__dict__, "external", found)
+    here = dict.fromkeys(near, {"low": 0.5, "high": 0.875})
+    monkeypatch.setattr(study, "intervals", lambda model, tested="test": {"f1": here, "gmean": here})
+    return study
+
+
+def test_the_sentences_tell_who_lost_what(elsewhere):
+    first, second = elsewhere.compared[:2]
+    english, slovenian = (Sentences(elsewhere, words).external.markdown.replace("\xa0", " ") for words in (EN, SL))
+    assert "Here they are 60 patients, 30 of them severe, made by formula as well, but scanned with less dose" in english
+    assert "Bolnikov od drugod je tu 60, od tega 30 z resno okužbo; tudi ti so nastali po formulah, a pri manjšem odmerku" in slovenian
+    assert f"By AUC {second} comes first among the compared models there, with 0.875 (95 % interval 0.750 to 0.938), and" in english
+    assert f"zadnji pa {first} z 0,750." in slovenian
+    assert f"Against the test set {first} loses most: its AUC changes by −0.125 (95 % interval −0.250 to −0.062)." in english
+    assert f"največ izgubi {first}: njegov AUC se spremeni za −0,125 (95-odstotni interval od −0,250 do −0,062)." in slovenian
+    assert f"the change is significant at the 5 % level for {first}, and for no other compared model." in english
+    assert f"sprememba statistično značilna na ravni 5 % pri modelu {first}, pri drugih primerjanih pa ni." in slovenian
+    assert f"{first} recognises 100 % of the severe (25 to 88 %) and 6 % of the mild patients" in english
+    assert "Its mean probability is 0.81 there" in english and "Povprečje njegovih verjetnosti je tam 0,81" in slovenian
+    assert f"For {first} the G-mean there lies below that of the test set, beyond both intervals" in english
+    assert f"On patients from elsewhere {first} needs a new threshold." in Sentences(elsewhere, EN).conclusion.markdown
+    assert f"Na bolnikih od drugod nov prag potrebuje {first}." in Sentences(elsewhere, SL).conclusion.markdown
+
+
+def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
+    kept = elsewhere.elsewhere(elsewhere.compared[1])
+    elsewhere.external["models"][elsewhere.compared[0]] = kept
+    english, slovenian = (Sentences(elsewhere, words).external.markdown for words in (EN, SL))
+    assert "none loses, and" in english and "ne izgubi noben, najmanj pa pridobi" in slovenian
+    assert "no compared model's change is significant" in english and "ni statistično značilna sprememba nobenega" in slovenian
+    assert "For no compared model does the G-mean fall beyond both intervals" in english
+    assert "no threshold was shown to be out of place" in Sentences(elsewhere, EN).conclusion.markdown
+
+
+def test_few_patients_and_other_sources_are_told_as_such(study, monkeypatch):
+    english = Sentences(study, EN).external.markdown  # the tiny study has five of each
+    assert "there are too few patients for an interval" in english and "significant" not in english
+    monkeypatch.setitem(study.__dict__, "external", study.external | {"source": "volumes"})
+    assert "of the source `volumes`" in Sentences(study, EN).external.markdown
+    assert "iz vira `volumes`" in Sentences(study, SL).external.markdown
+
+
+def test_a_study_without_them_says_so(study, monkeypatch):
+    assert checklist(study)["external"] == ("sec-external", "fig-folds", "tbl-metrics")
+    monkeypatch.setitem(study.__dict__, "external", None)
+    assert checklist(study)["external"] == ("missing",) and headlines(study)["external_test"] is None
+    assert "was not tested on such patients" in Sentences(study, EN).external.markdown
+    assert "na takih bolnikih ni preizkušena" in Sentences(study, SL).external.markdown
+    assert "elsewhere" not in file_text("tbl-auc", study) + file_text("fig-folds", study) + file_text("tbl-metrics", study)
+
+
+def test_an_older_study_has_none(study, monkeypatch):
+    monkeypatch.delitem(study.__dict__, "external", raising=False)
+    monkeypatch.setitem(study.__dict__, "settings", {name: value for name, value in study.settings.items() if "external" not in name})
+    assert study.external is None
+    del study.__dict__["external"]
+
+
+def test_tables_and_data_hold_them(elsewhere):
+    header, *rows = TABLES["tbl-auc"](elsewhere, SL)
+    assert header[-1] == "AUC, drugod" and all(len(row) == len(header) for row in rows)
+    assert rows[0][-1] == "0,875 [(0,750–0,938)]{.below}" and rows[-2][-1] == "–"  # no true involvement there
+    metrics = TABLES["tbl-metrics"](elsewhere, EN)
+    assert [row[0] for row in metrics if row[0].startswith("*")][2:] == ["*F1 threshold, elsewhere*", "*G-mean threshold, elsewhere*"]
+    assert metrics[-5][:3] == [elsewhere.compared[0], "1.00 [(0.25–0.88)]{.below}", "0.06 [(0.25–0.88)]{.below}"]
+    assert "elsewhere_auc,elsewhere_auc_low,elsewhere_auc_high,elsewhere_change_difference" in file_text("tbl-auc", elsewhere)
+    assert f"{elsewhere.compared[1]},elsewhere,0.875,0.75,0.9375" in file_text("fig-folds", elsewhere)
+
+
+def test_the_figure_draws_a_square_for_them_below_the_test_set(elsewhere):
+    (axes,) = draw_folds(elsewhere, EN).axes
+    squares = [line for line in axes.lines if line.get_marker() == "s"]
+    assert [float(line.get_xdata()[0]) for line in squares] == [elsewhere.elsewhere(model)["auc"] for model in elsewhere.models] + [0.875]
+    circles = [line for line in axes.lines if line.get_marker() == "o"]
+    assert all(0 < square.get_ydata()[0] - circle.get_ydata()[0] < 0.5 for square, circle in zip(squares[:7], circles[:7], strict=True))
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["test set", "patients from elsewhere"]
