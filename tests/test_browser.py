@@ -277,6 +277,15 @@ def test_no_width_scrolls_sideways(visit, language, width):
     assert visit(language, width=width).evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_phone_the_contents_wait_above_the_title_until_they_are_asked_for(visit):
+    page = visit("sl", width=360)
+    assert not page.is_visible(".contents a") and page.locator("h1").first.bounding_box()["y"] < 200
+    page.focus(".contents summary")
+    page.keyboard.press("Enter")
+    assert page.is_visible(".contents a")
+    assert visit("sl").is_visible(".contents a")
+
+
 def test_a_figure_opens_larger_and_closes_by_keyboard(visit):
     page = visit("en")
     page.locator("#fig-roc a.zoom").click()
