@@ -316,8 +316,8 @@ class Study:
     def elsewhere(self, name: str) -> dict | None:
         """What a model or baseline reaches on patients from elsewhere: `auc`, `auc_low` and `auc_high` (95 % interval), and the
         `change` from the test set (difference, low, high, p and, for a compared model, p_holm); for a model also the AUCs of its
-        `runs`, `brier`, `mean_probability`, and by criterion `confusion`, metrics `at` the study's threshold, and their `intervals`.
-        None for a baseline not known there."""
+        `runs`, `brier`, `mean_probability`, and by criterion `confusion`, metrics `at` the study's threshold, their `intervals`, and
+        the `best` threshold there with its value. None for a baseline not known there."""
         return (self.external["models"] | self.external["baselines"]).get(name)
 
     @cached_property

@@ -142,6 +142,7 @@ def test_right_and_swapped_scores_give_what_they_must(tiny, study, tmp_path):
         assert (there["auc"], there["brier"], there["mean_probability"]) == (1.0, 0.0, 0.5)
         assert there["runs"] == {"mean": 0.5, "low": 0.0, "high": 1.0}
         assert there["at"]["gmean"]["gmean"] == 1.0  # every threshold lies above 0 and at most at 1
+        assert there["best"]["f1"] == {"threshold": 1.0, "value": 1.0}
         assert there["change"]["difference"] == pytest.approx(1 - study.metrics(model)["auc"])
     density = found["baselines"]["density"]
     slices = np.load(root / "external" / "data" / "slices.npy").astype(np.float64)
@@ -165,7 +166,8 @@ def elsewhere(study, monkeypatch):
     near = {"recall": 0.75, "specificity": 0.5, "precision": 0.5, "f1": 0.5, "gmean": 0.5}
     ends = {name: {"low": 0.25, "high": 0.875} for name in near}
     one = {"auc": 0.875, "auc_low": 0.75, "auc_high": 0.9375, "runs": None, "brier": 0.25, "mean_probability": 0.5, "change": unsure,
-           "at": {"f1": near, "gmean": near}, "intervals": {"f1": ends, "gmean": ends}}
+           "at": {"f1": near, "gmean": near}, "intervals": {"f1": ends, "gmean": ends},
+           "best": {"gmean": {"threshold": 0.9375, "value": 0.75}}}
     first = study.compared[0]
     models = dict.fromkeys(study.models, one) | {first: one | {
         "auc": 0.75, "mean_probability": 0.8125,
@@ -193,6 +195,8 @@ def test_the_sentences_tell_who_lost_what(elsewhere):
     assert f"sprememba statistično značilna na ravni 5 % pri modelu {first}, pri drugih primerjanih pa ni." in slovenian
     assert f"{first} recognises 100 % of the severe (25 to 88 %) and 6 % of the mild patients" in english
     assert "Its mean probability is 0.81 there" in english and "Povprečje njegovih verjetnosti je tam 0,81" in slovenian
+    assert "themselves, 0.938, would give it a G-mean of 0.75 there instead of 0.25; that is optimistic" in english
+    assert "izbran na teh bolnikih samih, 0,938, bi mu tam dal G-mean 0,75 namesto 0,25" in slovenian
     assert f"For {first} the G-mean there lies below that of the test set, beyond both intervals" in english
     assert f"On patients from elsewhere {first} needs a new threshold." in Sentences(elsewhere, EN).conclusion.markdown
     assert f"Na bolnikih od drugod nov prag potrebuje {first}." in Sentences(elsewhere, SL).conclusion.markdown

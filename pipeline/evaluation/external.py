@@ -14,7 +14,7 @@ from pipeline.evaluation.decisions import metric_intervals
 from pipeline.evaluation.differences import holm, two_sided_p
 from pipeline.evaluation.metrics import Z_95, bootstrap_auc, brier_score, mean_and_error, metrics_of, pairs_in_order
 from pipeline.evaluation.patient_means import patient_mean
-from pipeline.evaluation.thresholds import confusion_at
+from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import MODELS, Layout
 from pipeline.records import read_json, write_csv, write_json
 from pipeline.settings import Settings
@@ -29,7 +29,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
     The JSON holds their `source`, how many are `mild` and `severe`, and by `models` and `baselines` the `auc` with its 95 %
     interval and the `change` from the test set, for the compared models with `p_holm`, corrected for their number; for models also
     the AUCs of all `runs` (null for one), `brier`, `mean_probability`, and by criterion the `confusion` at the study's own
-    threshold, the metrics `at` it, and their `intervals`.
+    threshold, the metrics `at` it, their `intervals`, and the `best` threshold there, which is optimistic, with its value.
     """
     own, other = load_dataset(layout), load_dataset(layout.elsewhere)
     runs = {model: [patient_mean(slices) for slices in found] for model, found in by_model.items()}
@@ -99,4 +99,10 @@ def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict],
         "confusion": {criterion: {"threshold": chosen[criterion]["threshold"], **asdict(found)} for criterion, found in counts.items()},
         "at": {criterion: metrics_of(found) for criterion, found in counts.items()},
         "intervals": {criterion: metric_intervals(found, settings.bootstrap, settings.seed) for criterion, found in counts.items()},
+        "best": {criterion: _best(labels, scores, criterion) for criterion in counts},
     }
+
+
+def _best(labels: np.ndarray, scores: np.ndarray, criterion: str) -> dict[str, float]:
+    threshold = best_threshold(labels, scores, criterion)
+    return {"threshold": threshold, "value": CRITERIA[criterion](confusion_at(labels, scores, threshold))}
