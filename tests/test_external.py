@@ -182,9 +182,15 @@ def elsewhere(study, monkeypatch):
     return study
 
 
+def told(study, words: Words) -> str:
+    """Both paragraphs on patients from elsewhere."""
+    say = Sentences(study, words)
+    return f"{say.external.markdown} {say.carried.markdown}".replace("\xa0", " ")
+
+
 def test_the_sentences_tell_who_lost_what(elsewhere):
     first, second = elsewhere.compared[:2]
-    english, slovenian = (Sentences(elsewhere, words).external.markdown.replace("\xa0", " ") for words in (EN, SL))
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
     assert "Here they are 60 patients, 30 of them severe, made by formula as well, but scanned with less dose" in english
     assert "Bolnikov od drugod je tu 60, od tega 30 z resno okužbo; tudi ti so nastali po formulah, a pri manjšem odmerku" in slovenian
     assert f"By AUC {second} comes first among the compared models there, with 0.875 (95 % interval 0.750 to 0.938), and" in english
@@ -193,7 +199,7 @@ def test_the_sentences_tell_who_lost_what(elsewhere):
     assert f"največ izgubi {first}: njegov AUC se spremeni za −0,125 (95-odstotni interval od −0,250 do −0,062)." in slovenian
     assert f"the change is significant at the 5 % level for {first}, and for no other compared model." in english
     assert f"sprememba statistično značilna na ravni 5 % pri modelu {first}, pri drugih primerjanih pa ni." in slovenian
-    assert f"{first} recognises 100 % of the severe (25 to 88 %) and 6 % of the mild patients" in english
+    assert f"{first} recognises, among the patients from elsewhere, 100 % of the severe (25 to 88 %) and 6 % of the mild" in english
     assert "Its mean probability is 0.81 there" in english and "Povprečje njegovih verjetnosti je tam 0,81" in slovenian
     assert "themselves, 0.938, would give it a G-mean of 0.75 there instead of 0.25; that is optimistic" in english
     assert "izbran na teh bolnikih samih, 0,938, bi mu tam dal G-mean 0,75 namesto 0,25" in slovenian
@@ -205,7 +211,7 @@ def test_the_sentences_tell_who_lost_what(elsewhere):
 def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
     kept = elsewhere.elsewhere(elsewhere.compared[1])
     elsewhere.external["models"][elsewhere.compared[0]] = kept
-    english, slovenian = (Sentences(elsewhere, words).external.markdown for words in (EN, SL))
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
     assert "none loses, and" in english and "ne izgubi noben, najmanj pa pridobi" in slovenian
     assert "no compared model's change is significant" in english and "ni statistično značilna sprememba nobenega" in slovenian
     assert "For no compared model does the G-mean fall beyond both intervals" in english
@@ -224,8 +230,8 @@ def test_a_study_without_them_says_so(study, monkeypatch):
     assert checklist(study)["external"] == ("sec-external", "fig-folds", "tbl-metrics")
     monkeypatch.setitem(study.__dict__, "external", None)
     assert checklist(study)["external"] == ("missing",) and headlines(study)["external_test"] is None
-    assert "was not tested on such patients" in Sentences(study, EN).external.markdown
-    assert "na takih bolnikih ni preizkušena" in Sentences(study, SL).external.markdown
+    assert "was not tested on such patients" in told(study, EN) and "this study cannot tell" in told(study, EN)
+    assert "na takih bolnikih ni preizkušena" in told(study, SL) and "ta študija ne pove" in told(study, SL)
     assert "elsewhere" not in file_text("tbl-auc", study) + file_text("fig-folds", study) + file_text("tbl-metrics", study)
 
 
