@@ -59,6 +59,14 @@ class Words:
         ends = [self.decimal(found[end], digits) for end in ("low", "high")]
         return "–".join(dict.fromkeys(ends))
 
+    def ends(self, found: dict[str, float]) -> str:
+        """An interval in a sentence: `0.71 to 0.95`."""
+        return self("from_to", low=self.decimal(found["low"], 2), high=self.decimal(found["high"], 2))
+
+    def percents(self, found: dict[str, float]) -> str:
+        """The same of a share in percent: `71 to 95 %`."""
+        return self("from_to", low=self.decimal(100 * found["low"], 0), high=self.percent(found["high"]))
+
     def whole(self, value: int) -> str:
         return numbers.whole(value, self.language)
 

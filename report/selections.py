@@ -1,0 +1,194 @@
+"""What sentences ask of a study: its models in some order, those of a kind, differences turned the right way round.
+
+It orders and filters stored values and computes no result.
+"""
+
+from report.study import Study
+
+SIGNIFICANT = 0.05
+BASELINE = "density"
+NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
+
+
+class Selections:
+    """The selections of one study; templates may use every public method and property."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    def names(self) -> dict[str, object]:
+        """All of them by name."""
+        return {name: getattr(self, name) for name in vars(type(self)) if not name.startswith("_") and name != "names"}
+
+    @property
+    def changes(self) -> str:
+        """The options that change the study's profile."""
+        return changes(self.study.provenance["command"])
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs the compared models make."""
+        return len(self.study.compared) * (len(self.study.compared) - 1) // 2
+
+    @property
+    def missed(self) -> list[str]:
+        """The tuned models of which the search along coordinates missed the grid's best combination."""
+        searches = {model: self.study.search(model) for model in self.study.tuned}
+        return [model for model, search in searches.items() if search["chosen"] != search["by_coordinates"]]
+
+    @property
+    def found(self) -> list[str]:
+        """Those of which it found it."""
+        return [model for model in self.study.tuned if model not in self.missed]
+
+    @property
+    def trials_in_all(self) -> int:
+        return sum(len(self.study.search(model)["trials"]) for model in self.study.tuned)
+
+    @property
+    def combinations(self) -> int:
+        """How many combinations the grids of all models hold."""
+        grids = [self.study.grid(model) for model in self.study.tuned]
+        return sum(len(grid["lr"]) * len(grid["wd"]) * len(grid["mp"]) for grid in grids)
+
+    @property
+    def fitting_folds(self) -> int:
+        """The number of folds that goes with the study's split."""
+        return max(round(1 / self.study.settings["split"][2]), 3)
+
+    def by_auc(self, models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -self.study.metrics(model)["auc"])
+
+    def by_brier(self, models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: self.study.metrics(model)["brier"])
+
+    def by_bias(self, models: list[str]) -> list[str]:
+        """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""
+        bias = {model: found["mean_probability"] - found["prevalence"] for model in models for found in [self.study.metrics(model)]}
+        return sorted(models, key=lambda model: -abs(bias[model]))
+
+    def by_mean_auc(self, models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -self.study.spread(model)["auc"]["mean"])
+
+    def by_range(self, models: list[str]) -> list[str]:
+        """Models by how far the AUCs of their runs lie apart, the widest first."""
+        return sorted(models, key=lambda model: self.study.spread(model)["auc"]["low"] - self.study.spread(model)["auc"]["high"])
+
+    def disagreements(self, model: str) -> list:
+        """The coordinates at which loss and AUC would choose differently."""
+        return [phase for phase in self.study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
+
+    def turned(self, row: dict) -> dict:
+        """The same difference the other way round."""
+        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
+        return row | {"first": row["second"], "second": row["first"], "difference": -row["difference"], **ends}
+
+    def between(self, first: str, second: str, rows: list[dict] | None = None) -> dict:
+        """The stored difference of two compared models, turned so that it is first minus second.
+
+        rows: the differences over all folds; those of the test set where not given.
+        """
+        row = next(row for row in rows or self.study.differences if {row["first"], row["second"]} == {first, second})
+        return row if row["first"] == first else self.turned(row)
+
+    def most_tested(self, first: str, second: str) -> tuple[dict, bool]:
+        """The same on the most patients there are, and whether these are all folds and not the test set."""
+        over_folds = self.study.folds["differences"] if self.study.folds else []
+        folds = bool(over_folds) and over_folds[0]["p"] is not None
+        return self.between(first, second, over_folds if folds else None), folds
+
+    def at_edges(self) -> dict[str, dict[str, float]]:
+        """The tuned models whose chosen values lie at an end of their grid, beyond which others could be tried."""
+        found = {model: self._at_edge(model) for model in self.study.tuned}
+        return {model: values for model, values in found.items() if values}
+
+    def _at_edge(self, model: str) -> dict[str, float]:
+        chosen, grid = self.study.chosen(model), self.study.grid(model)
+        return {name: chosen[name] for name, natural in NATURAL_ENDS.items() if chosen[name] in _open_ends(grid[name], natural)}
+
+    def significant(self, row: dict) -> bool:
+        return row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
+
+    def told_apart(self, rows: list[dict] | None = None) -> list[dict]:
+        """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first.
+
+        rows: the differences over all folds; those of the test set where not given.
+        """
+        return [row if row["difference"] > 0 else self.turned(row) for row in (self.study.differences if rows is None else rows)
+                if self.significant(row) and row["second"] != BASELINE]
+
+    def over_oracle(self) -> list[str]:
+        """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""
+        highest = self.study.over_folds("oracle")["auc"]
+        return [model for model in self.by_folds(self.study.models) if self.study.over_folds(model)["auc"] > highest]
+
+    def lowest_first(self, name: str) -> bool:
+        """Whether a model or baseline has its lowest AUC in the first fold, the study's own test set."""
+        found = self.study.over_folds(name)["by_fold"]
+        return found[0] == min(found) < max(found)
+
+    def by_folds(self, models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -self.study.over_folds(model)["auc"])
+
+    def by_elsewhere(self, models: list[str]) -> list[str]:
+        return sorted(models, key=lambda model: -self.study.elsewhere(model)["auc"])
+
+    def by_change(self, models: list[str]) -> list[str]:
+        """Models by the change of their AUC on patients from elsewhere, the one that falls furthest first."""
+        return sorted(models, key=lambda model: self.study.elsewhere(model)["change"]["difference"])
+
+    def changed(self, models: list[str]) -> list[str]:
+        """The compared models whose change is significant after the correction for their number."""
+        return [model for model in models if self.significant(self.study.elsewhere(model)["change"])]
+
+    def out_of_place(self, models: list[str]) -> list[str]:
+        """The models whose threshold by G-mean gives a lower G-mean elsewhere, so that the two intervals do not meet."""
+        there = {model: self.study.elsewhere(model)["intervals"]["gmean"]["gmean"] for model in models}
+        return [model for model in models if there[model]["high"] < self.study.intervals(model)["gmean"]["gmean"]["low"]]
+
+    def above_density(self) -> list[str]:
+        """The compared models whose AUC lies above that of the mean lung density after the same correction."""
+        against = {model: self.between(model, BASELINE) for model in self.study.compared}
+        return [model for model, row in against.items() if self.significant(row) and row["difference"] > 0]
+
+    def below_half(self) -> int:
+        """How many of the compared models' validation thresholds lie below 0.5."""
+        return sum(row["threshold"] < 0.5 for model in self.study.compared
+                   for (_, chosen_on), row in self.study.thresholds(model).items() if chosen_on == "validation")
+
+    def fewest_missed(self, criterion: str) -> list[str]:
+        missed = {model: self.study.confusion(model)[criterion]["fn"] for model in self.study.compared}
+        return [model for model in self.study.compared if missed[model] == min(missed.values())]
+
+    def flattered(self) -> list[str]:
+        """The compared models whose validation AUC is above their test AUC, the furthest first."""
+        above = {model: self.study.metrics(model)["validation_auc"] - self.study.metrics(model)["auc"] for model in self.study.compared}
+        return sorted((model for model in above if above[model] > 0), key=lambda model: -above[model])
+
+    def loss_at(self, model: str, place: str) -> float:
+        """Validation loss of the trial at the `chosen` combination or at the one `by_coordinates`."""
+        search = self.study.search(model)
+        return next(trial["val_loss"] for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
+
+
+def changes(command: str) -> str:
+    """The options of a pipeline command that change its profile's settings; empty where there are none.
+
+    >>> changes("python -m pipeline all --profile quick --seeds 3 --set patients=452 seed=7 --out artifacts/mine")
+    '--seeds 3 --set patients=452 seed=7'
+    """
+    kept, keep = [], False
+    for word in command.split():
+        if word.startswith("--"):
+            keep = word.split("=")[0] in ("--set", "--seeds", "--search", "--folds")
+        kept += [word] if keep else []
+    return " ".join(kept)
+
+
+def _open_ends(values: list[float], natural: tuple[float, ...]) -> set[float]:
+    """The lowest and the highest of the values, unless nothing can lie beyond.
+
+    >>> _open_ends([1.0, 0.9, 0.8], (1.0,))
+    {0.8}
+    """
+    return {min(values), max(values)} - set(natural)
