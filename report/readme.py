@@ -100,12 +100,20 @@ def measure(root: Path, wall: float, memory: float, log: str) -> dict:
     study = Study(root)
     keys = ("date", "commit", "device", "cores", "seconds", "profile")
     models = {
-        model: {name: study.metrics(model)[name] for name in ("auc", "auc_low", "auc_high", "brier")} for model in study.models
+        model: {name: study.metrics(model)[name] for name in ("auc", "auc_low", "auc_high", "brier")}
+        | _elsewhere(study, model) for model in study.models
     }
+    baselines = {name: values | _elsewhere(study, name) for name, values in study.comparison["baselines"].items()}
     return {**{key: study.provenance[key] for key in keys}, "bf16": study.provenance["backend"]["bf16"], "wall": wall, "memory": memory,
             "log": [line for line in log.splitlines() if re.match(r"profile auto|\[ *[\d.]+ s\]|report:|open ", line)],
-            "weights": study.pretraining["kind"], "models": models, "baselines": study.comparison["baselines"],
+            "weights": study.pretraining["kind"], "models": models, "baselines": baselines,
+            "others": study.external["mild"] + study.external["severe"] if study.external else 0,
             "patients": study.dataset["patients"], "image_size": study.dataset["image_size"]}
+
+
+def _elsewhere(study: Study, name: str) -> dict[str, float | None]:
+    found = study.elsewhere(name) if study.external else None
+    return {"elsewhere": found and found["auc"]}
 
 
 def header_line(measured: dict) -> str:

@@ -188,7 +188,7 @@ def told(study, words: Words) -> str:
     return f"{say.external.markdown} {say.carried.markdown}".replace("\xa0", " ")
 
 
-def test_the_sentences_tell_who_lost_what(elsewhere):
+def test_the_sentences_tell_who_lost_what(elsewhere, monkeypatch):
     first, second = elsewhere.compared[:2]
     english, slovenian = (told(elsewhere, words) for words in (EN, SL))
     assert "Here they are 60 patients, 30 of them severe, made by formula as well, but scanned with less dose" in english
@@ -204,6 +204,15 @@ def test_the_sentences_tell_who_lost_what(elsewhere):
     assert "themselves, 0.938, would give it a G-mean of 0.75 there instead of 0.25; that is optimistic" in english
     assert "izbran na teh bolnikih samih, 0,938, bi mu tam dal G-mean 0,75 namesto 0,25" in slovenian
     assert f"For {first} the G-mean there lies below that of the test set, beyond both intervals" in english
+    monkeypatch.setattr(elsewhere, "metrics", lambda model: {"auc": 0.9 if model == first else 0.8, "auc_low": 0.7, "auc_high": 1.0})
+    assert f"On 60 patients from elsewhere {first} reaches 0.750 (0.750 to 0.938), and its threshold by G-mean does not hold there." in (
+        Sentences(elsewhere, EN).abstract.markdown)
+    assert f"Na bolnikih od drugod (60) {first} doseže 0,750 (od 0,750 do 0,938), njegov prag po G-mean pa tam ne velja." in (
+        Sentences(elsewhere, SL).abstract.markdown)
+
+
+def test_the_conclusion_names_who_needs_a_new_threshold(elsewhere):
+    first = elsewhere.compared[0]
     assert f"On patients from elsewhere {first} needs a new threshold." in Sentences(elsewhere, EN).conclusion.markdown
     assert f"Na bolnikih od drugod nov prag potrebuje {first}." in Sentences(elsewhere, SL).conclusion.markdown
 
