@@ -11,13 +11,15 @@ import pytest
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install .[ray])")
 
 from pipeline.data.dataset import load_dataset  # noqa: E402
+from pipeline.data.split import EXTERNAL  # noqa: E402
 from pipeline.device import Backend  # noqa: E402
 from pipeline.engine import Engine  # noqa: E402
 from pipeline.errors import UserError  # noqa: E402
+from pipeline.evaluation.evaluate import ScoreJob, score_patients  # noqa: E402
 from pipeline.evaluation.folds import FoldJob, score_fold  # noqa: E402
 from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
-from pipeline.ray_engine import RayEngine, _moved, _unpack  # noqa: E402
+from pipeline.ray_engine import SHIPPED, RayEngine, _moved, _unpack  # noqa: E402
 from pipeline.settings import load_settings  # noqa: E402
 from pipeline.training.loop import Hyperparameters  # noqa: E402
 from pipeline.training.trial import run_training  # noqa: E402
@@ -108,7 +110,7 @@ def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, m
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     root = tiny / "study"
-    files = {path.relative_to(root).as_posix(): np.fromfile(path, np.uint8) for path in (root / "data").iterdir()}
+    files = {path.relative_to(root).as_posix(): np.fromfile(path, np.uint8) for pattern in SHIPPED for path in root.glob(pattern)}
     folder = _unpack("key", files)
     assert _unpack("key", files) == folder and folder.parent == tmp_path
     assert (folder / "data" / "patients.csv").read_bytes() == (root / "data" / "patients.csv").read_bytes()
@@ -116,6 +118,8 @@ def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, m
     assert moved.root == folder and moved.save_state is None
     assert run_training(moved).history == run_training(jobs[0]).history
     assert scores(Engine(0), _moved(fold, folder)) == scores(Engine(0), fold)
+    elsewhere = ScoreJob(root, "CNN1", 0, EXTERNAL, BACKEND, 1)
+    np.testing.assert_array_equal(score_patients(_moved(elsewhere, folder)), score_patients(elsewhere))
 
 
 def test_no_cluster_is_one_line(tmp_path):
