@@ -6,11 +6,11 @@ import tomllib
 import pytest
 
 import report.numbers as numbers
-import report.sentences as sentences
+import report.selections as selections
 from report.words import CATALOGUE, Words
 
 
-@pytest.mark.parametrize("module", [numbers, sentences])
+@pytest.mark.parametrize("module", [numbers, selections])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
