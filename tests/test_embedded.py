@@ -6,7 +6,8 @@ from pipeline.errors import MissingPath
 from report.embedded.assemble import svg_size
 from report.embedded.crossref import resolve
 from report.embedded.html import write_html
-from report.embedded.pandoc import parse_markdown
+from report.embedded.pandoc import parse_markdown, write_tree
+from report.embedded.shape import shape
 from report.embedded.source import Cell, read_page
 from report.errors import BrokenReference, UnknownConstruct
 
@@ -84,6 +85,13 @@ def test_numbers_and_references(tmp_path):
         assert f'id="{label}"' in page
     assert "Slika\u00a02: Second." in page and "Tabela\u00a01: Caption." in page
     assert 'alt="&quot;A&quot;"' in page
+
+
+def test_a_range_beside_a_number_is_not_broken_in_the_pdf():
+    tree = parse_markdown("0.9 [(0.8–1.0)]{.below}")
+    numbers = resolve(tree, "en", "page")
+    written = {name: write_tree(shape(tree, numbers, name), "--to", name).strip() for name in ("typst", "html")}
+    assert written == {"typst": "0.9 #box[(0.8–1.0)]", "html": '<p>0.9 <span class="below">(0.8–1.0)</span></p>'}
 
 
 def test_a_reference_to_nothing_is_refused():

@@ -19,6 +19,8 @@ def shape(tree: dict, numbers: Numbers, format_name: str) -> dict:
     def change(item: dict):
         if item["t"] == "Span" and "equation" in item["c"][0][1]:
             return equation(item, numbers)
+        if item["t"] == "Span" and "below" in item["c"][0][1] and format_name == "typst":
+            return _unbroken(item)
         if item["t"] != "Div":
             return None
         classes = item["c"][0][1]
@@ -85,6 +87,11 @@ def _typst_figure(item: dict) -> list[dict]:
 
 def _typst_callout(item: dict) -> list[dict]:
     return [_typst("#callout["), *item["c"][1], _typst("]")]
+
+
+def _unbroken(item: dict) -> list[dict]:
+    """A range that goes to the next line whole, if at all."""
+    return [node("RawInline", ["typst", "#box["]), *item["c"][1], node("RawInline", ["typst", "]"])]
 
 
 def _typst_equation(item: dict, numbers: Numbers) -> list[dict]:
