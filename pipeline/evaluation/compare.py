@@ -32,7 +32,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     compared = [*reversed(RESNET_MODELS), cnn, dnn]
     baselines = baseline_scores(dataset, dataset.members("test"))
     scores = {**{model: read_scores(layout, model, "test") for model in compared}, "density": baselines["density"]}
-    aucs = {name: _auc(_test_labels(dataset), values, settings) for name, values in baselines.items()}
+    aucs = {name: auc_with_interval(_test_labels(dataset), values, settings) for name, values in baselines.items()}
     differences = compare_aucs(_test_labels(dataset), scores)
     pairs = [(one.first, one.second) for one in differences]
     write_json(layout.comparison, {
@@ -94,7 +94,8 @@ def baseline_scores(dataset: Dataset, patients: np.ndarray) -> dict[str, np.ndar
     return scores
 
 
-def _auc(labels: np.ndarray, scores: np.ndarray, settings: Settings) -> dict[str, float]:
+def auc_with_interval(labels: np.ndarray, scores: np.ndarray, settings: Settings) -> dict[str, float]:
+    """`auc` of these patients, labels and scores (patient,), and its 95 % interval from `auc_low` to `auc_high`."""
     low, high = bootstrap_auc(labels, scores, settings.bootstrap, settings.seed)
     return {"auc": float(roc_auc_score(labels, scores)), "auc_low": low, "auc_high": high}
 

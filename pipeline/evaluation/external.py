@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pipeline.data.dataset import Dataset, load_dataset
-from pipeline.evaluation.compare import baseline_scores, read_scores
+from pipeline.evaluation.compare import auc_with_interval, baseline_scores, read_scores
 from pipeline.evaluation.decisions import metric_intervals
 from pipeline.evaluation.differences import holm, two_sided_p
-from pipeline.evaluation.metrics import Z_95, bootstrap_auc, brier_score, mean_and_error, metrics_of, pairs_in_order
+from pipeline.evaluation.metrics import Z_95, brier_score, mean_and_error, metrics_of, pairs_in_order
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import MODELS, Layout
@@ -41,7 +41,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
     ], ("id", "label", *MODELS))
     models = {model: {
         **_ranked(other.labels, runs[model][0], own.labels[test], read_scores(layout, model, "test"), settings),
-        "runs": spread([_auc(other.labels, scores) for scores in runs[model]]) if len(runs[model]) > 1 else None,
+        "runs": spread([float(roc_auc_score(other.labels, scores)) for scores in runs[model]]) if len(runs[model]) > 1 else None,
         **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
     } for model in MODELS}
     _correct([models[model]["change"] for model in read_json(layout.comparison, "evaluate")["compared"]])
@@ -59,13 +59,8 @@ def _baselines(own: Dataset, test: np.ndarray, other: Dataset) -> dict[str, tupl
     return {name: (here[name], there[name]) for name in here if name in there}
 
 
-def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    return float(roc_auc_score(labels, scores))
-
-
 def _ranked(labels: np.ndarray, scores: np.ndarray, test_labels: np.ndarray, test_scores: np.ndarray, settings: Settings) -> dict:
-    low, high = bootstrap_auc(labels, scores, settings.bootstrap, settings.seed)
-    return {"auc": _auc(labels, scores), "auc_low": low, "auc_high": high,
+    return {**auc_with_interval(labels, scores, settings),
             "change": change_of_auc(pairs_in_order(test_labels, test_scores), pairs_in_order(labels, scores))}
 
 
