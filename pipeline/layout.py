@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Counts up when artifacts change so that a report could not read older ones.
-FORMAT = 5
+FORMAT = 6
 # Images and weights: no page shows them and no shipped study holds them.
 UNSHOWN = (".npy", ".safetensors")
 STAGES = ("data", "pretrain", "tune", "train", "evaluate", "explain")

@@ -63,7 +63,7 @@ class Settings:
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     controls: trainings on shuffled labels, which must find nothing; 0 for none.
-    bootstrap: resamples behind each confidence interval.
+    draws: random draws behind each interval of a metric.
     fast: use the fast paths the machine offers (bf16 autocast, channels_last, one process per core).
     grid: per model, the values searched.
     """
@@ -91,7 +91,7 @@ class Settings:
     pretrain_classes: int
     pretrain_size: int
     pretrain_epochs: int
-    bootstrap: int
+    draws: int
     controls: int
     fast: bool
     search: str
@@ -197,7 +197,7 @@ def check(settings: Settings) -> None:
     require("patients", settings.patients >= 10, "give at least 10, so that every split holds both classes")
     require("external_patients", settings.external_patients >= 2, "give at least 2, so that both classes are there")
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
-                "seeds", "pretrain_images", "pretrain_epochs", "bootstrap"):
+                "seeds", "pretrain_images", "pretrain_epochs", "draws"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
     require("controls", settings.controls >= 0, "give 1 or more, or 0 for none")
     require("monitor_slices", settings.monitor_slices >= 0, "give 1 or more, or 0 to leave it to the machine")

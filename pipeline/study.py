@@ -169,7 +169,7 @@ def _run_evaluate(study: Study, units: list[Unit]) -> None:
             scored[model][jobs[index].run, jobs[index].split] = probabilities
             if len(scored[model]) == len(runs) * len(SPLITS):
                 by_run = [{split: scored[model][run, split] for split in SPLITS} for run in runs]  # whichever was done first
-                files = write_runs(study.layout, model, by_run, settings.bootstrap, settings.seed)
+                files = write_runs(study.layout, model, by_run)
                 _record(study, by_model[model], files, time.monotonic() - last)
                 last = time.monotonic()
             bar.advance()

@@ -25,12 +25,12 @@ SETTINGS = {
     "pretrain": ("seed", "weights", "pretrain_images", "pretrain_classes", "pretrain_size", "pretrain_epochs", "fast"),
     "tune": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "last_epochs", "fast", "search", "seeds"),
     "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
-    "evaluate": ("seed", "bootstrap", "fast", "seeds"),
+    "evaluate": ("fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
     "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds"),
     "external data": ("seed", "external", "external_path", "external_patients", "image_size", "slices", "window"),
-    "external test": ("seed", "bootstrap", "fast", "seeds"),
-    "decisions": ("seed", "bootstrap", "folds"),
+    "external test": ("seed", "draws", "fast", "seeds"),
+    "decisions": ("seed", "draws", "folds"),
     "explain": ("seeds",),
 }
 # Units that are a step of their stage of their own.

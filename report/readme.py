@@ -136,7 +136,7 @@ def _shipped() -> dict:
     """What README says of the study in results/."""
     study = Study(next((ROOT / "results").glob("*/manifest.json")).parent)
     return {"patients": study.dataset["patients"], "image_size": study.dataset["image_size"], "runs": study.runs,
-            "folds": study.settings.get("folds", 1),
+            "folds": study.settings["folds"],
             "seconds": sum(study.provenance["seconds"].values()), "device": study.provenance["device"]}
 
 

@@ -116,7 +116,7 @@ class Study:
     @property
     def runs(self) -> int:
         """How often every training was run."""
-        return self.settings.get("seeds", 1)
+        return self.settings["seeds"]
 
     @property
     def repeated(self) -> bool:
@@ -300,18 +300,18 @@ class Study:
     @cached_property
     def folds(self) -> dict | None:
         """The cross-validation: what `over_folds` gives by `models` and `baselines`, and `differences`; None for a single split."""
-        return read_json(self.layout.folds("json"), "evaluate") if self.settings.get("folds", 1) > 1 else None
+        return read_json(self.layout.folds("json"), "evaluate") if self.settings["folds"] > 1 else None
 
     def over_folds(self, name: str) -> dict:
-        """The mean `auc` of a model or baseline over all folds, `auc_low` and `auc_high` (95 % interval, None for too few
-        patients), and the AUCs `by_fold`; for a model also `confusion` and metrics `at`, by criterion, of all patients together."""
+        """The mean `auc` of a model or baseline over all folds, `auc_low` and `auc_high` (95 % interval), and the AUCs
+        `by_fold`; for a model also `confusion` and metrics `at`, by criterion, of all patients together."""
         return (self.folds["models"] | self.folds["baselines"])[name]
 
     @cached_property
     def external(self) -> dict | None:
         """The test on patients from elsewhere: their `source`, how many are `mild` and `severe`, and what `elsewhere` gives by
         `models` and `baselines`; None where there was none."""
-        return read_json(self.layout.external("json"), "evaluate") if self.settings.get("external", "none") != "none" else None
+        return read_json(self.layout.external("json"), "evaluate") if self.settings["external"] != "none" else None
 
     def elsewhere(self, name: str) -> dict | None:
         """What a model or baseline reaches on patients from elsewhere: `auc`, `auc_low` and `auc_high` (95 % interval), and the

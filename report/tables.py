@@ -112,7 +112,7 @@ def _interval(values: dict, words: Words) -> str:
 def _tested_again(study: Study, name: str, words: Words) -> list[str]:
     """One more cell for a model or baseline of a cross-validated study, and one of a study tested on patients from elsewhere."""
     found = ([study.over_folds(name)] if study.folds else []) + ([study.elsewhere(name)] if study.external else [])
-    return [words.decimal(one and one["auc"]) + (_below(_interval(one, words)) if one and one["auc_low"] is not None else "")
+    return [words.decimal(one and one["auc"]) + (_below(_interval(one, words)) if one else "")
             for one in found]
 
 

@@ -71,7 +71,7 @@ def test_the_stored_intervals_are_those_of_the_stored_counts(study):
     for model in study.models:
         for criterion in CRITERIA:
             counts = counts_of(study.confusion(model)[criterion])
-            assert study.intervals(model)[criterion] == metric_intervals(counts, study.settings["bootstrap"], study.settings["seed"])
+            assert study.intervals(model)[criterion] == metric_intervals(counts, study.settings["draws"], study.settings["seed"])
 
 
 def test_the_table_shows_each_metric_with_its_interval(study, monkeypatch):

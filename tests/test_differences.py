@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluation import metrics
-from pipeline.evaluation.differences import Difference, compare_aucs, holm
-from pipeline.evaluation.metrics import pairs_in_order
+from pipeline.evaluation import differences
+from pipeline.evaluation.differences import Difference, compare_aucs, holm, pairs_in_order
 from report.sentences import Sentences
 from report.tables import TABLES, to_markdown
 from report.words import Words
@@ -27,7 +26,7 @@ def test_pairs_in_order_by_hand():
 @pytest.fixture
 def however_few(monkeypatch):
     """Hand-computed cases are smaller than what the method is meant for."""
-    monkeypatch.setattr(metrics, "FEWEST", 2)
+    monkeypatch.setattr(differences, "FEWEST", 2)
 
 
 def test_of_few_patients_only_the_difference_is_given():

@@ -1,6 +1,7 @@
 """The test on patients from elsewhere: who they may be, what follows from their scores, and how the pages tell it."""
 
 import json
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from pipeline.data.synthetic.scanner import LOW_DOSE, scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.engine import Engine
 from pipeline.errors import UserError
+from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.decisions import counts_of, metric_intervals
 from pipeline.evaluation.external import change_of_auc, write_external
-from pipeline.evaluation.metrics import pairs_in_order
 from pipeline.evaluation.thresholds import CRITERIA
 from pipeline.layout import MODELS, Layout
 from pipeline.ledger import Ledger
@@ -33,30 +34,25 @@ EN, SL = Words("en"), Words("sl")
 
 
 def test_the_change_of_an_auc_by_hand():
-    # Ten severe and ten mild: in the first group all in order, in the second one severe patient below all mild ones.
-    labels = np.repeat([0, 1], 10)
-    before, after = np.arange(20.0), np.arange(20.0)
-    after[10] = -1
-    found = change_of_auc(pairs_in_order(labels, before), pairs_in_order(labels, after))
-    # DeLong: the severe patients' shares are nine 1s and a 0, the mild ones' all 0.9; the first group has no variance.
-    error = (0.1 / 10) ** 0.5
-    assert found["difference"] == pytest.approx(-0.1)
-    assert (found["low"], found["high"]) == (pytest.approx(-0.1 - 1.959964 * error), pytest.approx(-0.1 + 1.959964 * error))
-    assert found["p"] == pytest.approx(0.3173, abs=1e-4)  # one standard error
+    before, after = {"auc": 0.8, "auc_low": 0.7, "auc_high": 0.83}, {"auc": 0.6, "auc_low": 0.56, "auc_high": 0.8}
+    found = change_of_auc(before, after)
+    assert found["difference"] == pytest.approx(-0.2)
+    # Down to the lower end of the second and the upper end of the first, up to the others; both are right-angled triangles.
+    assert found["low"] == pytest.approx(-0.2 - 0.05)  # 0.04 and 0.03
+    assert found["high"] == pytest.approx(-0.2 + (0.2**2 + 0.1**2) ** 0.5)
+    assert found["p"] == pytest.approx(0.0796, abs=5e-5)  # 1.753 errors away from 0
+    back = change_of_auc(after, before)
+    assert (back["low"], back["high"], back["p"]) == pytest.approx((-found["high"], -found["low"], found["p"]))
 
 
-def test_nineteen_of_twenty_intervals_hold_a_change_of_nothing():
-    random, labels, held = np.random.default_rng(2), np.repeat([0, 1], 40), 0
-    for _ in range(400):
-        groups = [pairs_in_order(labels, random.normal(labels, 1)) for _ in range(2)]
-        found = change_of_auc(*groups)
-        held += found["low"] <= 0 <= found["high"]
-    assert 0.92 < held / 400 < 0.98
-
-
-def test_few_patients_have_no_interval():
-    pairs = np.ones((9, 30))
-    assert change_of_auc(pairs, pairs) == {"difference": 0.0, "low": None, "high": None, "p": None}
+@pytest.mark.parametrize(("patients", "true"), [(10, 0.75), (40, 0.75), (40, 0.95)])
+def test_about_nineteen_of_twenty_intervals_hold_a_change_of_nothing(patients, true):
+    random, labels = np.random.default_rng(2), np.repeat([0, 1], patients)
+    apart = NormalDist().inv_cdf(true) * 2**0.5
+    found = [change_of_auc(*(auc_with_interval(labels, random.normal(apart * labels, 1)) for _ in range(2))) for _ in range(400)]
+    held = np.mean([one["low"] <= 0 <= one["high"] for one in found])
+    assert 0.92 < held < 0.995
+    assert all((one["p"] < 0.05) == (not one["low"] <= 0 <= one["high"]) for one in found)
 
 
 def test_less_dose_is_more_noise_and_less_detail_over_the_same_patient():
@@ -120,7 +116,7 @@ def test_the_stored_decisions_are_those_of_the_study_s_own_thresholds(study):
             assert there["confusion"][criterion]["threshold"] == study.confusion(model)[criterion]["threshold"]
             counts = counts_of(there["confusion"][criterion])
             assert (counts.tn + counts.fp, counts.fn + counts.tp) == (study.external["mild"], study.external["severe"]) == (5, 5)
-            assert there["intervals"][criterion] == metric_intervals(counts, study.settings["bootstrap"], study.settings["seed"])
+            assert there["intervals"][criterion] == metric_intervals(counts, study.settings["draws"], study.settings["seed"])
 
 
 def test_right_and_swapped_scores_give_what_they_must(tiny, study, tmp_path):
@@ -227,9 +223,7 @@ def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
     assert "no threshold was shown to be out of place" in Sentences(elsewhere, EN).conclusion.markdown
 
 
-def test_few_patients_and_other_sources_are_told_as_such(study, monkeypatch):
-    english = Sentences(study, EN).external.markdown  # the tiny study has five of each
-    assert "there are too few patients for an interval" in english and "significant" not in english
+def test_other_sources_are_told_as_such(study, monkeypatch):
     monkeypatch.setitem(study.__dict__, "external", study.external | {"source": "volumes"})
     assert "of the source `volumes`" in Sentences(study, EN).external.markdown
     assert "iz vira `volumes`" in Sentences(study, SL).external.markdown
@@ -242,13 +236,6 @@ def test_a_study_without_them_says_so(study, monkeypatch):
     assert "was not tested on such patients" in told(study, EN) and "this study cannot tell" in told(study, EN)
     assert "na takih bolnikih ni preizkušena" in told(study, SL) and "ta študija ne pove" in told(study, SL)
     assert "elsewhere" not in file_text("tbl-auc", study) + file_text("fig-folds", study) + file_text("tbl-metrics", study)
-
-
-def test_an_older_study_has_none(study, monkeypatch):
-    monkeypatch.delitem(study.__dict__, "external", raising=False)
-    monkeypatch.setitem(study.__dict__, "settings", {name: value for name, value in study.settings.items() if "external" not in name})
-    assert study.external is None
-    del study.__dict__["external"]
 
 
 def test_tables_and_data_hold_them(elsewhere):

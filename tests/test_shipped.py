@@ -35,7 +35,7 @@ def test_it_says_where_it_comes_from(shipped):
 
 
 def test_the_intervals_of_its_decisions_follow_from_its_counts(shipped):
-    draws, seed = shipped.settings["bootstrap"], shipped.settings["seed"]
+    draws, seed = shipped.settings["draws"], shipped.settings["seed"]
     for model in shipped.models:
         for criterion in CRITERIA:
             counts = {"test": shipped.confusion(model)[criterion], "folds": shipped.over_folds(model)["confusion"][criterion]}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
+from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at, f1, gmean
 
@@ -64,10 +64,3 @@ def test_patient_mean_brier_and_loss_by_hand():
 
 def test_loss_of_a_certain_mistake_is_finite():
     assert np.isfinite(log_loss(np.array([1]), np.array([0.0])))
-
-
-def test_bootstrap_interval_holds_the_auc_and_collapses_when_the_order_is_perfect():
-    low, high = bootstrap_auc(LABELS, SCORES, 500, 3)
-    assert low < 7 / 9 < high  # 7 of 9 pairs are in order
-    assert bootstrap_auc(LABELS, LABELS.astype(float), 200, 3) == (1.0, 1.0)
-    assert bootstrap_auc(LABELS, np.ones(6), 200, 3) == (0.5, 0.5)

@@ -5,13 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.cohort import describe_cohort
 from pipeline.evaluation.differences import compare_aucs
 from pipeline.evaluation.involvement import involvement
-from pipeline.evaluation.metrics import bootstrap_auc
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
 from pipeline.records import read_csv, read_json, write_json
 from pipeline.settings import Settings
@@ -32,7 +31,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     compared = [*reversed(RESNET_MODELS), cnn, dnn]
     baselines = baseline_scores(dataset, dataset.members("test"))
     scores = {**{model: read_scores(layout, model, "test") for model in compared}, "density": baselines["density"]}
-    aucs = {name: auc_with_interval(_test_labels(dataset), values, settings) for name, values in baselines.items()}
+    aucs = {name: auc_with_interval(_test_labels(dataset), values) for name, values in baselines.items()}
     differences = compare_aucs(_test_labels(dataset), scores)
     pairs = [(one.first, one.second) for one in differences]
     write_json(layout.comparison, {
@@ -92,12 +91,6 @@ def baseline_scores(dataset: Dataset, patients: np.ndarray) -> dict[str, np.ndar
     if np.isfinite(dataset.lesion_fraction).all():
         scores["oracle"] = dataset.lesion_fraction[patients]
     return scores
-
-
-def auc_with_interval(labels: np.ndarray, scores: np.ndarray, settings: Settings) -> dict[str, float]:
-    """`auc` of these patients, labels and scores (patient,), and its 95 % interval from `auc_low` to `auc_high`."""
-    low, high = bootstrap_auc(labels, scores, settings.bootstrap, settings.seed)
-    return {"auc": float(roc_auc_score(labels, scores)), "auc_low": low, "auc_high": high}
 
 
 def mean_density(slices: np.ndarray) -> np.ndarray:

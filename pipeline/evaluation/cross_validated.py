@@ -9,7 +9,8 @@ from dataclasses import asdict
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from pipeline.evaluation.metrics import Z_95, mean_and_error, metrics_of, pairs_in_order
+from pipeline.evaluation.auc import class_sizes, interval_of_auc
+from pipeline.evaluation.metrics import metrics_of
 from pipeline.evaluation.roles import splits_of
 from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at
 
@@ -27,14 +28,14 @@ def gather(fold_of: np.ndarray, by_fold: Sequence[np.ndarray]) -> np.ndarray:
 def summarise(labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> dict[str, object]:
     """The mean `auc` of the folds, its 95 % interval from `auc_low` to `auc_high`, and the AUCs `by_fold`.
 
-    labels, scores, fold_of: (patient,). The interval (LeDell et al. 2015) is None where a fold holds too few patients for it. It
-    tells how far the networks of these folds would be off on other patients, not how far other networks would.
+    labels, scores, fold_of: (patient,). The interval tells how far the networks of these folds would be off on other patients, not how
+    far other networks would.
     """
     members = [fold_of == fold for fold in range(fold_of.max() + 1)]
-    mean, error = mean_and_error([pairs_in_order(labels[fold], scores[fold]) for fold in members])
-    low, high = (None, None) if error is None else (max(mean - Z_95 * error, 0.0), min(mean + Z_95 * error, 1.0))
-    return {"auc": mean, "auc_low": low, "auc_high": high,
-            "by_fold": [float(roc_auc_score(labels[fold], scores[fold])) for fold in members]}
+    by_fold = [float(roc_auc_score(labels[fold], scores[fold])) for fold in members]
+    mean = float(np.mean(by_fold))
+    low, high = interval_of_auc(mean, [class_sizes(labels[fold]) for fold in members])
+    return {"auc": mean, "auc_low": low, "auc_high": high, "by_fold": by_fold}
 
 
 def decide(labels: np.ndarray, fold_of: np.ndarray, scores: Sequence[Scores]) -> dict[str, dict]:

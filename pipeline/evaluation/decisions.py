@@ -59,7 +59,7 @@ def write_decisions(settings: Settings, layout: Layout) -> list[Path]:
 
 
 def _by_model(found: Mapping[str, dict], settings: Settings) -> dict[str, dict[str, Intervals]]:
-    return {model: {criterion: metric_intervals(counts_of(by_criterion[criterion]), settings.bootstrap, settings.seed)
+    return {model: {criterion: metric_intervals(counts_of(by_criterion[criterion]), settings.draws, settings.seed)
                     for criterion in CRITERIA} for model, by_criterion in found.items()}
 
 

@@ -11,7 +11,10 @@ from math import erfc, inf, sqrt
 
 import numpy as np
 
-from pipeline.evaluation.metrics import Z_95, mean_and_error, pairs_in_order
+from pipeline.evaluation.metrics import Z_95
+
+# DeLong's method is one for large samples; for fewer patients of a kind no error is given.
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,35 @@ def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np
     members = [np.ones(len(labels), bool)] if folds is None else [folds == fold for fold in np.unique(folds)]
     ordered = {name: [pairs_in_order(labels[fold], values[fold]) for fold in members] for name, values in scores.items()}
     pairs = [(one, other, [a - b for a, b in zip(ordered[one], ordered[other], strict=True)]) for one, other in combinations(ordered, 2)]
-    found = [(first, second, *mean_and_error(apart)) for first, second, apart in pairs]
+    found = [(first, second, *_mean_and_error(apart)) for first, second, apart in pairs]
     if any(error is None for *_, error in found):
         return [Difference(first, second, difference) for first, second, difference, _ in found]
     values = [two_sided_p(difference, error) for *_, difference, error in found]
     return [Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, p, p_holm)
             for (first, second, difference, error), p, p_holm in zip(found, values, holm(values), strict=True)]
+
+
+def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Whether each severe patient scores above each mild one, ties counting half: float64 (severe, mild) of 0, 0.5 and 1.
+
+    The mean of all pairs is the AUC (Mann and Whitney 1947). labels, scores: (patient,).
+    """
+    severe, mild = (np.asarray(scores)[np.asarray(labels) == label] for label in (1, 0))
+    return (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
+
+
+def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
+    """Mean over folds of the means of their pairs, and its standard error.
+
+    pairs: by fold two classifiers' difference in `pairs_in_order`, (severe, mild). The means of its rows are differences of DeLong's
+    components of the severe patients, those of its columns of the mild ones (DeLong et al. 1988). Folds hold different patients, so
+    their variances add up (LeDell et al. 2015). The error is None where a fold holds fewer than FEWEST mild or severe patients.
+    """
+    mean = float(np.mean([fold.mean() for fold in pairs]))
+    if min(min(fold.shape) for fold in pairs) < FEWEST:
+        return mean, None
+    parts = [part.var(ddof=1) / len(part) for fold in pairs for part in (fold.mean(axis=1), fold.mean(axis=0))]
+    return mean, sqrt(sum(parts)) / len(pairs)
 
 
 def two_sided_p(difference: float, error: float) -> float:

@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.data.split import EXTERNAL
 from pipeline.device import Backend
+from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.calibration import calibrate
-from pipeline.evaluation.metrics import bootstrap_auc, brier_score, metrics_of
+from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import Layout
@@ -56,7 +57,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     return predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(job.split)]), job.backend)
 
 
-def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray], bootstrap: int, seed: int) -> list[Path]:
+def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray]) -> list[Path]:
     """Write scores, ROC curves, thresholds, confusion matrices, metrics and calibration of one run of a model; return their paths.
 
     by_split: per split the slice probabilities (patient, slice) of `score_patients`.
@@ -73,7 +74,7 @@ def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, n
     chosen = {row["criterion"]: row["threshold"] for row in thresholds if row["chosen_on"] == "validation"}
     counts = {name: confusion_at(labels["test"], scores["test"], value) for name, value in chosen.items()}
     write_json(path("confusion.json"), {name: {"threshold": chosen[name], **asdict(counts[name])} for name in counts})
-    write_json(path("metrics.json"), _metrics(model, labels, scores, counts, bootstrap, seed))
+    write_json(path("metrics.json"), _metrics(model, labels, scores, counts))
     write_csv(path("calibration.csv"), [asdict(one) for one in calibrate(labels["test"], scores["test"])],
               ("patients", "probability", "severe", "low", "high"))
     return [path(name) for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json", "calibration.csv")]
@@ -95,11 +96,9 @@ def _thresholds(labels: dict, scores: dict) -> list[dict]:
     return rows
 
 
-def _metrics(model: str, labels: dict, scores: dict, counts: dict, bootstrap: int, seed: int) -> dict:
-    low, high = bootstrap_auc(labels["test"], scores["test"], bootstrap, seed)
+def _metrics(model: str, labels: dict, scores: dict, counts: dict) -> dict:
     return {
-        "model": model,
-        "auc": float(roc_auc_score(labels["test"], scores["test"])), "auc_low": low, "auc_high": high,
+        "model": model, **auc_with_interval(labels["test"], scores["test"]),
         "validation_auc": float(roc_auc_score(labels["validation"], scores["validation"])),
         "validation_loss": finite_or_none(log_loss(labels["validation"], scores["validation"])),
         "loss": finite_or_none(log_loss(labels["test"], scores["test"])),

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import sqrt
+from math import hypot
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pipeline.data.dataset import Dataset, load_dataset
-from pipeline.evaluation.compare import auc_with_interval, baseline_scores, read_scores
+from pipeline.evaluation.auc import auc_with_interval
+from pipeline.evaluation.compare import baseline_scores, read_scores
 from pipeline.evaluation.decisions import metric_intervals
 from pipeline.evaluation.differences import holm, two_sided_p
-from pipeline.evaluation.metrics import Z_95, brier_score, mean_and_error, metrics_of, pairs_in_order
+from pipeline.evaluation.metrics import Z_95, brier_score, metrics_of
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import MODELS, Layout
@@ -40,7 +41,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
         for patient in range(len(other.ids))
     ], ("id", "label", *MODELS))
     models = {model: {
-        **_ranked(other.labels, runs[model][0], own.labels[test], read_scores(layout, model, "test"), settings),
+        **_ranked(other.labels, runs[model][0], own.labels[test], read_scores(layout, model, "test")),
         "runs": spread([float(roc_auc_score(other.labels, scores)) for scores in runs[model]]) if len(runs[model]) > 1 else None,
         **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
     } for model in MODELS}
@@ -48,7 +49,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
     write_json(layout.external("json"), {
         "source": settings.external, "mild": int((other.labels == 0).sum()), "severe": int((other.labels == 1).sum()),
         "models": models,
-        "baselines": {name: _ranked(other.labels, there, own.labels[test], here, settings) for name, (here, there) in baselines.items()},
+        "baselines": {name: _ranked(other.labels, there, own.labels[test], here) for name, (here, there) in baselines.items()},
     })
     return [layout.external("csv"), layout.external("json")]
 
@@ -59,30 +60,27 @@ def _baselines(own: Dataset, test: np.ndarray, other: Dataset) -> dict[str, tupl
     return {name: (here[name], there[name]) for name in here if name in there}
 
 
-def _ranked(labels: np.ndarray, scores: np.ndarray, test_labels: np.ndarray, test_scores: np.ndarray, settings: Settings) -> dict:
-    return {**auc_with_interval(labels, scores, settings),
-            "change": change_of_auc(pairs_in_order(test_labels, test_scores), pairs_in_order(labels, scores))}
+def _ranked(labels: np.ndarray, scores: np.ndarray, test_labels: np.ndarray, test_scores: np.ndarray) -> dict:
+    found = auc_with_interval(labels, scores)
+    return {**found, "change": change_of_auc(auc_with_interval(test_labels, test_scores), found)}
 
 
-def change_of_auc(before: np.ndarray, after: np.ndarray) -> dict[str, float | None]:
+def change_of_auc(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """The `difference` of the AUCs of two groups of other patients, after minus before, its 95 % interval, `low` to `high`, and `p`.
 
-    before, after: (severe, mild) as of `pairs_in_order`. Nobody is in both, so DeLong's variances add up; interval and p are
-    None where a group holds too few patients for them.
+    before, after: as of `auc_with_interval`. Nobody is in both, so the squares of the distances to the ends of their intervals add
+    up (Zou and Donner 2008); p follows from the half of the interval that faces 0.
     """
-    (first, first_error), (second, second_error) = mean_and_error([before]), mean_and_error([after])
-    difference = second - first
-    if first_error is None or second_error is None:
-        return {"difference": difference, "low": None, "high": None, "p": None}
-    error = sqrt(first_error**2 + second_error**2)
-    return {"difference": difference, "low": difference - Z_95 * error, "high": difference + Z_95 * error,
-            "p": two_sided_p(difference, error)}
+    difference = after["auc"] - before["auc"]
+    below = hypot(after["auc"] - after["auc_low"], before["auc_high"] - before["auc"])
+    above = hypot(after["auc_high"] - after["auc"], before["auc"] - before["auc_low"])
+    return {"difference": difference, "low": difference - below, "high": difference + above,
+            "p": two_sided_p(difference, (below if difference > 0 else above) / Z_95)}
 
 
 def _correct(changes: Sequence[dict]) -> None:
-    """Add `p_holm` to the changes of several models (Holm 1979); None where they have no p."""
-    known = changes[0]["p"] is not None
-    for change, p in zip(changes, holm([change["p"] for change in changes]) if known else [None] * len(changes), strict=True):
+    """Add `p_holm` to the changes of several models (Holm 1979)."""
+    for change, p in zip(changes, holm([change["p"] for change in changes]), strict=True):
         change["p_holm"] = p
 
 
@@ -93,7 +91,7 @@ def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict],
         "brier": brier_score(labels, scores), "mean_probability": float(scores.mean()),
         "confusion": {criterion: {"threshold": chosen[criterion]["threshold"], **asdict(found)} for criterion, found in counts.items()},
         "at": {criterion: metrics_of(found) for criterion, found in counts.items()},
-        "intervals": {criterion: metric_intervals(found, settings.bootstrap, settings.seed) for criterion, found in counts.items()},
+        "intervals": {criterion: metric_intervals(found, settings.draws, settings.seed) for criterion, found in counts.items()},
         "best": {criterion: _best(labels, scores, criterion) for criterion in counts},
     }
 

@@ -14,12 +14,12 @@ METRICS = ("auc", "validation_auc", "validation_loss", "loss", "brier", "at")
 OF_THRESHOLD = ("threshold", "value_validation", "value_test")
 
 
-def write_runs(layout: Layout, model: str, by_run: list[dict[str, np.ndarray]], bootstrap: int, seed: int) -> list[Path]:
+def write_runs(layout: Layout, model: str, by_run: list[dict[str, np.ndarray]]) -> list[Path]:
     """Write the evaluation of every run and, where there are several, their spread; return all paths.
 
     by_run: per run, by split, the slice probabilities (patient, slice) of `score_patients`.
     """
-    files = [file for run, by_split in enumerate(by_run) for file in write_evaluation(layout, model, run, by_split, bootstrap, seed)]
+    files = [file for run, by_split in enumerate(by_run) for file in write_evaluation(layout, model, run, by_split)]
     return files + (write_spread(layout, model, len(by_run)) if len(by_run) > 1 else [])
 
 
