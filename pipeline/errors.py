@@ -4,6 +4,7 @@ Only the entry points (`pipeline.cli`, `report.cli`) print them and exit with st
 exception is a fault of the program and ends with status 1.
 """
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -115,6 +116,15 @@ class MissingPackage(UserError):
 
     def __init__(self, package: str, purpose: str):
         super().__init__(f"{purpose} needs the package {package}; install it with: pip install {package}")
+
+
+def tell_missing(error: ModuleNotFoundError) -> int:
+    """Say in one line that a package of the project is not installed; the exit status. One of the project's own is raised again."""
+    if (error.name or "").partition(".")[0] in ("", "pipeline", "report"):
+        raise error
+    print(f"error: the package {error.name} is missing; install what the study needs, in its folder, with: pip install -e .",
+          file=sys.stderr)
+    return 2
 
 
 class NoImageNet(UserError):

@@ -2,7 +2,13 @@
 
 import sys
 
-from report.cli import main
+from pipeline.errors import tell_missing
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from report.cli import main
+
+        status = main()
+    except ModuleNotFoundError as error:
+        status = tell_missing(error)
+    sys.exit(status)

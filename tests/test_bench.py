@@ -87,6 +87,11 @@ def test_a_side_that_ends_worse_is_told_apart_in_loss_or_in_auc():
     assert told_apart(one, runs(0.5, 0.8, 0.01, 2)) == ["CNN1"]
 
 
+def test_one_side_may_end_in_equal_runs():
+    equal = runs(0.5, 0.75, 0.0, 1)  # an AUC of few patients takes few values
+    assert told_apart(equal, runs(0.5, 0.75, 0.01, 2)) == [] and told_apart(equal, runs(0.5, 0.95, 0.01, 2)) == list(MODELS)
+
+
 def test_divergence_on_one_side_is_a_difference_and_equal_runs_are_none():
     equal, diverged = (runs(0.5, 0.8, 0.0, 1) for _ in range(2))
     diverged[0]["DNN2"]["val_loss"] = float("nan")

@@ -1,5 +1,9 @@
 """A user's mistakes on the command line: status 2, one line that says what to do, nothing made or lost."""
 
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -125,6 +129,22 @@ def test_an_unfinished_study_and_a_foreign_site_folder(capsys, tmp_path, tiny):
     assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--renderer", "embedded"]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert (tmp_path / "site" / "thesis.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize(("module", "words", "package"), [("pipeline", ["all"], "torch"), ("report", [], "numpy")])
+def test_an_environment_without_the_packages_is_one_line(module, words, package):
+    done = subprocess.run([sys.executable, "-S", "-m", module, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2, f"error: the package {package} is missing; install what the study needs, in its folder, with: pip install -e .\n")
+
+
+def test_a_package_that_a_worker_misses_is_told_and_one_of_the_project_is_a_fault(capsys):
+    from pipeline.errors import tell_missing
+
+    travelled = pickle.loads(pickle.dumps(ModuleNotFoundError("No module named 'captum'", name="captum")))
+    assert tell_missing(travelled) == 2 and "the package captum is missing" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        tell_missing(ModuleNotFoundError("No module named 'pipeline.nothing'", name="pipeline.nothing"))
 
 
 def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):
