@@ -5,6 +5,7 @@ import pytest
 from report.checklist import ANSWERS, MISSING
 from report.embedded.source import read_page
 from report.figures.registry import FIGURES
+from report.selections import Selections
 from report.sentences import Sentences
 from report.tables import TABLES
 from report.words import Words
@@ -83,3 +84,37 @@ def test_the_checklist_points_at_things_that_are_there(language):
     labels = labels_of(read_page(ROOT / "report" / language / "index.qmd"))
     assert {place for place in places if place.startswith("sec-")} <= set(labels)
     assert {place for place in places if not place.startswith("sec-")} <= FIGURES.keys() | TABLES.keys()
+
+
+@pytest.fixture
+def ranked(study, monkeypatch):
+    """The compared models with AUCs that fall in their order, and validation losses that a test sets."""
+    losses = dict.fromkeys(study.compared, 0.5)
+    aucs = {model: 0.875 - 0.125 * place for place, model in enumerate(study.compared)}
+    monkeypatch.setattr(study, "metrics", lambda model: {"auc": aucs[model], "auc_low": 0.0, "validation_loss": losses[model]})
+    return study, losses
+
+
+def test_the_highest_of_several_aucs_is_called_flattered_unless_validation_picks_it_too(ranked):
+    study, losses = ranked
+    first, second = study.compared[:2]
+    losses[second] = 0.25
+    english, slovenian = said(study, "roc")
+    assert f"flattered by having been chosen for it; {second}, which one would have picked by its loss on validation patients, reaches " \
+        "0.750." in english
+    assert f"{second}, ki bi ga izbrali po validacijski funkciji izgube, doseže 0,750." in slovenian
+    losses[first] = 0.125
+    english, slovenian = said(study, "roc")
+    assert f"one would have picked {first} as well, so its AUC is not flattered" in english
+    assert f"bi izbrali {first}, zato njegov AUC ni olepšan" in slovenian
+
+
+def test_over_several_runs_validation_picks_by_their_mean_and_never_a_diverged_model(ranked, monkeypatch):
+    study, losses = ranked
+    losses |= {study.compared[1]: 0.25, study.compared[2]: None}
+    assert Selections(study).by_validation(study.compared)[0] == study.compared[1]
+    assert Selections(study).by_validation(study.compared)[-1] == study.compared[2]
+    means = {model: {"mean": loss} if loss else None for model, loss in losses.items()} | {study.compared[3]: {"mean": 0.125}}
+    monkeypatch.setattr(type(study), "repeated", True)
+    monkeypatch.setattr(study, "spread", lambda model: {"validation_loss": means[model]})
+    assert Selections(study).by_validation(study.compared)[0] == study.compared[3]
