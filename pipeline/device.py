@@ -54,7 +54,7 @@ def choose_device(wanted: str) -> str:
 
 def _cuda_is_there() -> bool:
     """Ask torch, unless this Linux machine or Mac has no such device at all."""
-    nodes = ("nvidia[0-9]*", "dxg", "kfd")  # a driver's devices: NVIDIA, WSL, AMD
+    nodes = ("nvidia[0-9]*", "nvmap", "dxg", "kfd")  # a driver's devices: NVIDIA, its Jetson, WSL, AMD
     if sys.platform == "darwin" or (sys.platform == "linux" and not any(list(Path("/dev").glob(node)) for node in nodes)):
         return False
     import torch

@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -25,7 +26,7 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
     return {
         "format": FORMAT,
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": "python -m pipeline " + " ".join(sys.argv[1:]),
+        "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
         "commit": current_commit(), "profile": settings.profile, "seed": settings.seed,
         "device": device_name(backend.device), "cores": core_count(), "backend": vars(backend), "processes": processes,
         "python": platform.python_version(), "platform": platform.system(),

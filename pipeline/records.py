@@ -27,7 +27,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented UTF-8 JSON with sorted keys, so that equal values give equal bytes."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, lambda target: target.write_bytes(text.encode()))
+    # A path from the command line holds surrogates for its bytes where the locale does not know them.
+    write_atomically(path, lambda target: target.write_bytes(text.encode(errors="surrogateescape")))
 
 
 def read_json(path: Path, stage: str):

@@ -1,9 +1,9 @@
 """The units of work of a study and what each depends on; computes nothing and imports no torch."""
 
-import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.data.tables import rows_of
 from pipeline.layout import CNN_MODELS, CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
 from pipeline.ledger import Ledger, Record, code_digest, digest_of
 from pipeline.settings import Settings
@@ -136,6 +136,6 @@ def _listed(table: Path) -> list[Path]:
     if table.suffix != ".csv" or not table.is_file():
         return []
     with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(rows_of(file))
     names = {row.get(column) or "" for row in rows for column in ("path", "mask", "id")} - {""}
     return [table.parent / f"{name}{suffix}" for name in names for suffix in ("", ".npy", ".npz")]

@@ -3,6 +3,8 @@
 It orders and filters stored values and computes no result.
 """
 
+import shlex
+
 from report.study import Study
 
 SIGNIFICANT = 0.05
@@ -187,13 +189,15 @@ def changes(command: str) -> str:
 
     >>> changes("python -m pipeline all --profile quick --seeds 3 --set patients=452 seed=7 --out artifacts/mine")
     '--seeds 3 --set patients=452 seed=7'
+    >>> changes("python -m pipeline all --set 'source_path=my scans' --quiet")
+    "--set 'source_path=my scans'"
     """
     kept, keep = [], False
-    for word in command.split():
+    for word in shlex.split(command):
         if word.startswith("--"):
             keep = word.split("=")[0] in ("--set", "--seeds", "--search", "--folds")
         kept += [word] if keep else []
-    return " ".join(kept)
+    return shlex.join(kept)
 
 
 def _open_ends(values: list[float], natural: tuple[float, ...]) -> set[float]:

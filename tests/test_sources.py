@@ -10,8 +10,12 @@ from pipeline.data.reading import read_picture, read_scan, read_stack
 from pipeline.data.sources.registry import open_source
 from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
+from pipeline.data.tables import read_table
 from pipeline.errors import BadTable, MissingPath, TooFewSlices, UnreadableFile
+from pipeline.layout import Layout
+from pipeline.ledger import Ledger
 from pipeline.settings import load_settings
+from pipeline.units import all_units, unit_digest
 from tests.long_runs import ROOT
 
 DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
@@ -89,6 +93,33 @@ def test_slices_from_pictures_arrays_and_archives(tmp_path, rng):
     for patient in patients:
         np.testing.assert_array_equal(patient.slices, patients[0].slices)
     assert patients[0].slices.shape == (10, 128, 128)
+
+
+def test_pictures_come_in_the_order_of_their_numbers_and_hidden_files_are_left_out(tmp_path):
+    for number in range(1, 13):
+        Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / f"slice {number}.png")
+    (tmp_path / "._slice 1.png").write_bytes(b"not a picture")
+    assert (255 * read_stack(tmp_path)[:, 0, 0]).round().tolist() == list(range(1, 13))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_of_a_spreadsheet_may_have_semicolons_or_tabs(tmp_path, separator):
+    lines = ["id,label,path", "Ana Č.,0,scans/1", "bor,1,scans/2"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines).replace(",", separator), encoding="utf-8-sig")
+    rows = read_table(tmp_path / "labels.csv", ("id", "label"))
+    assert [row["id"] for row in rows] == ["Ana Č.", "bor"] and rows[1] == {"id": "bor", "label": "1", "path": "scans/2"}
+
+
+def test_a_changed_scan_makes_the_data_stale_whatever_separates_the_cells(tmp_path):
+    (tmp_path / "scan.npy").write_bytes(b"1")
+    table = tmp_path / "scans.csv"
+    settings = load_settings("tiny", ["source=volumes", f"source_path={table}", "external=none"])
+    (data, *_), ledger = all_units(settings), Ledger(Layout(tmp_path / "out"))
+    for separator in (",", ";"):
+        table.write_text(separator.join(["id", "path", "label"]) + "\n" + separator.join(["a", "scan.npy", "1"]) + "\n")
+        before = unit_digest(data, settings, ledger)
+        (tmp_path / "scan.npy").write_bytes((tmp_path / "scan.npy").read_bytes() + b"2")
+        assert unit_digest(data, settings, ledger) != before
 
 
 def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):

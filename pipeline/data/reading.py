@@ -4,6 +4,7 @@ SimpleITK reads DICOM, NIfTI, MHA and the like. It is imported where it is used,
 without it still runs the synthetic study.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,7 @@ def read_stack(path: Path) -> np.ndarray:
     if not path.exists():
         raise MissingPath(path, "give a folder of PNG files, or an NPY or NPZ file with an array (slice, y, x)")
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in (*PICTURES, ".npy"))
-        pictures = [read_picture(file) for file in files]
+        pictures = [read_picture(file) for file in _slice_files(path)]
         if len({picture.shape for picture in pictures}) > 1:
             raise UnreadableFile(path, "its slices differ in size", "give every slice of a patient the same size")
         return np.stack(pictures) if pictures else np.zeros((0, 1, 1), np.float32)
@@ -80,6 +80,15 @@ def read_stack(path: Path) -> np.ndarray:
     if array.ndim != 3:
         raise UnreadableFile(path, f"its array has shape {array.shape}", "store an array (slice, y, x)")
     return scale_to_one(array, path)
+
+
+def _slice_files(folder: Path) -> list[Path]:
+    """Its pictures and arrays in the order of the numbers in their names, as people count: 2.png before 10.png.
+
+    Hidden files are left out; some systems put one beside every picture.
+    """
+    files = (file for file in folder.iterdir() if file.suffix.lower() in (*PICTURES, ".npy") and not file.name.startswith("."))
+    return sorted(files, key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)])
 
 
 def scale_to_one(array: np.ndarray, path: Path) -> np.ndarray:

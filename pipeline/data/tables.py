@@ -3,8 +3,17 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.errors import BadTable, MissingPath
+
+
+def rows_of(file: TextIO) -> csv.DictReader:
+    """The rows of an open CSV. What separates its cells is what its first line holds most of: commas, tabs, or the semicolons that
+    spreadsheets write where the comma is the decimal sign."""
+    header = file.readline()
+    file.seek(0)
+    return csv.DictReader(file, delimiter=max(",;\t", key=header.count))
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -13,11 +22,11 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise MissingPath(path, f"give a CSV with the columns {', '.join(columns)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = rows_of(file)
             rows = list(reader)
             present = reader.fieldnames or []
     except (csv.Error, UnicodeDecodeError) as error:
-        raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas") from None
+        raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas or semicolons") from None
     missing = [column for column in columns if column not in present]
     if missing:
         raise BadTable(path, f"the columns {', '.join(missing)} are missing", f"name the columns {', '.join(columns)}")
