@@ -12,6 +12,16 @@ from pathlib import Path
 class UserError(Exception):
     """A mistake the user can mend; its text is one line that ends in what to do."""
 
+    def __reduce__(self) -> tuple:
+        # On its way from a worker process only the text travels; pickle would call the constructor with it.
+        return _arrived, (type(self), str(self))
+
+
+def _arrived(kind: type[UserError], text: str) -> UserError:
+    error = kind.__new__(kind)
+    error.args = (text,)
+    return error
+
 
 class UnknownName(UserError):
     """A name (profile, stage, setting, model) that does not exist."""
@@ -71,6 +81,16 @@ class TooFewSlices(UserError):
         super().__init__(
             f"patient {patient} has {found} usable slices and the study takes {needed}; "
             "add slices, leave the patient out, or lower the number with --set slices=N"
+        )
+
+
+class NoLungs(UserError):
+    """A scan in which no lungs are found, as where its values are not Hounsfield units."""
+
+    def __init__(self, patient: str, low: float, high: float):
+        super().__init__(
+            f"patient {patient} has no lungs that could be found; values must be Hounsfield units, air about -1000 "
+            f"(here they reach from {low:g} to {high:g}); convert the scan, give a lung mask, or leave the patient out"
         )
 
 

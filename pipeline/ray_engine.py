@@ -79,7 +79,7 @@ class RayEngine(Engine):
             try:
                 result = ray.get(done)
             except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
+                raise error.cause if isinstance(error.cause, UserError) else error.as_instanceof_cause() from None
             except ray.exceptions.RayError as error:
                 runs[index] += 1
                 if runs[index] > MOST_RUNS:

@@ -1,13 +1,17 @@
 """A user's mistakes on the command line: status 2, one line that says what to do, nothing made or lost."""
 
+import inspect
 import pickle
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from pipeline import errors
 from pipeline.cli import main
+from report import errors as report_errors
 from report.cli import main as report_main
 from tests.long_runs import ROOT, run_command
 
@@ -145,6 +149,33 @@ def test_a_package_that_a_worker_misses_is_told_and_one_of_the_project_is_a_faul
     assert tell_missing(travelled) == 2 and "the package captum is missing" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         tell_missing(ModuleNotFoundError("No module named 'pipeline.nothing'", name="pipeline.nothing"))
+
+
+def errors_of(module) -> list[type]:
+    return [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, errors.UserError)]
+
+
+@pytest.mark.parametrize("kind", [*errors_of(errors), *errors_of(report_errors)])
+def test_a_mistake_found_by_a_worker_comes_back_as_it_was(kind):
+    if kind is errors.UserError:
+        found = kind("mend it")
+    else:
+        found = kind(*[["a", "b"] if name == "known" else 3 for name in inspect.signature(kind.__init__).parameters if name != "self"])
+    back = pickle.loads(pickle.dumps(found))
+    assert type(back) is kind and str(back) == str(found)
+
+
+def test_a_damaged_picture_found_by_a_worker_is_one_line(tmp_path):
+    for patient in range(10):
+        (tmp_path / f"p{patient}").mkdir()
+        for index in range(10):
+            Image.fromarray(np.full((8, 8), patient, np.uint8)).save(tmp_path / f"p{patient}" / f"{index}.png")
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"p{patient},{patient % 2}\n" for patient in range(10)))
+    (tmp_path / "p3" / "4.png").write_bytes(b"not a picture")
+    done = run_command("data", "--profile", "tiny", "--set", "source=slices", f"source_path={tmp_path}", "--out", tmp_path / "out",
+                       "--quiet")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {tmp_path / 'p3' / '4.png'}") and "give a PNG or NPY file with one slice" in done.stderr
 
 
 def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):

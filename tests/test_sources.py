@@ -1,17 +1,20 @@
 """Real input: DICOM, NIfTI, NPY and PNG, and the tables that name them; each mistake in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.data.lungs import segment_lungs
+from pipeline.data.prepare import prepare
 from pipeline.data.preview import preview
 from pipeline.data.reading import read_picture, read_scan, read_stack
 from pipeline.data.sources.registry import open_source
 from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.data.tables import read_table
-from pipeline.errors import BadTable, MissingPath, TooFewSlices, UnreadableFile
+from pipeline.errors import BadTable, MissingPath, NoLungs, TooFewSlices, UnreadableFile
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.settings import load_settings
@@ -36,6 +39,35 @@ def test_a_real_dicom_slice_is_read_windowed_and_segmented():
 def test_a_dicom_folder_is_a_series(tmp_path):
     (tmp_path / "slice.dcm").write_bytes(DICOM.read_bytes())
     np.testing.assert_array_equal(read_scan(tmp_path).volume, read_scan(DICOM).volume)
+
+
+def test_a_dicom_folder_tells_of_its_patient_as_a_file_does(tmp_path):
+    (tmp_path / "slice.dcm").write_bytes(DICOM.read_bytes())
+    header = read_scan(tmp_path).header
+    assert header and header == read_scan(DICOM).header
+
+
+def test_of_several_series_in_a_folder_the_longest_is_read(tmp_path):
+    import SimpleITK
+
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for series, slices in (("1.2.1", 2), ("1.2.2", 5), ("1.2.3", 1)):
+        for index in range(slices):
+            image = SimpleITK.GetImageFromArray(np.full((1, 8, 8), slices, np.int16))[:, :, 0]
+            for tag, value in {"0008|0060": "CT", "0020|000e": series, "0020|000d": "1.2", "0008|0018": f"{series}.{index}",
+                               "0020|0032": f"0\\0\\{index}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(index)}.items():
+                image.SetMetaData(tag, value)
+            writer.SetFileName(str(tmp_path / f"{series}-{index}.dcm"))
+            writer.Execute(image)
+    assert read_scan(tmp_path).volume.shape == (5, 8, 8) and (read_scan(tmp_path).volume == 5).all()
+
+
+@pytest.mark.parametrize("wrong", [lambda volume: volume + 1024, lambda volume: np.full_like(volume, 40)])
+def test_a_scan_that_is_not_in_hounsfield_units_is_told_as_such(scanned, wrong):
+    volume = wrong(scanned.volume)
+    with pytest.raises(NoLungs, match=f"air about -1000 .here they reach from {volume.min():g} to {volume.max():g}."):
+        prepare(replace(scanned, volume=volume, lung_mask=None), 10, 128, (-1000, 400))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from skimage.transform import resize
 from pipeline.data.lungs import segment_lungs
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.window import apply_window
-from pipeline.errors import TooFewSlices
+from pipeline.errors import NoLungs, TooFewSlices
 
 # Slices near the base and the apex show little lung; the study looks at the central part.
 CENTRAL_SHARE = 0.6
@@ -17,11 +17,13 @@ LUNG_AREA_SHARE = 0.15
 def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float, float]) -> PreparedPatient:
     """Window the HU, keep the lungs, take `slices` axial slices and bring them to `image_size` pixels.
 
-    Raises TooFewSlices when fewer than `slices` slices show lung.
+    Raises NoLungs, and TooFewSlices when fewer than `slices` slices show lung.
     """
     lungs = patient.lung_mask
     if lungs is None:
         lungs = segment_lungs(patient.volume, patient.spacing)
+    if not lungs.any():
+        raise NoLungs(patient.id, float(patient.volume.min()), float(patient.volume.max()))
     chosen = choose_slices(lungs.sum(axis=(1, 2)), slices, patient.id)
     inside = lungs[chosen]
     values = apply_window(patient.volume[chosen], *window) * inside

@@ -37,8 +37,7 @@ def read_scan(path: Path) -> Scan:
         return Scan(_as_volume(_read_npy(path)), (1.0, 1.0, 1.0), {})
     itk = _simple_itk()
     try:
-        image = _read_series(itk, path) if path.is_dir() else itk.ReadImage(str(path))
-        header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+        image, header = _read_series(itk, path) if path.is_dir() else _read_file(itk, path)
         if image.GetDimension() == 3:
             image = itk.DICOMOrient(image, "LPS")
         volume = _as_volume(itk.GetArrayFromImage(image))
@@ -119,14 +118,22 @@ def _last_line(error: RuntimeError) -> str:
     return lines[-1] if lines else "unknown format"
 
 
-def _read_series(itk, folder: Path):
-    names = itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
-    if not names:
+def _read_file(itk, path: Path) -> tuple:
+    """The image and its header."""
+    image = itk.ReadImage(str(path))
+    return image, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+
+
+def _read_series(itk, folder: Path) -> tuple:
+    """The longest series of a folder, beside which scouts and localisers may lie, and the header of its first slice."""
+    found = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not found:
         raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
     reader = itk.ImageSeriesReader()
-    reader.SetFileNames(names)
+    reader.SetFileNames(max((itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series) for series in found), key=len))
     reader.MetaDataDictionaryArrayUpdateOn()
-    return reader.Execute()
+    image = reader.Execute()
+    return image, {key: reader.GetMetaData(0, key) for key in reader.GetMetaDataKeys(0)}
 
 
 def _simple_itk():
