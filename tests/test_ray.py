@@ -14,7 +14,7 @@ from pipeline.data.dataset import load_dataset  # noqa: E402
 from pipeline.data.split import EXTERNAL  # noqa: E402
 from pipeline.device import Backend  # noqa: E402
 from pipeline.engine import Engine  # noqa: E402
-from pipeline.errors import UserError  # noqa: E402
+from pipeline.errors import UnreadableFile, UserError  # noqa: E402
 from pipeline.evaluation.evaluate import ScoreJob, score_patients  # noqa: E402
 from pipeline.evaluation.folds import FoldJob, score_fold  # noqa: E402
 from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
@@ -75,6 +75,10 @@ def run_until_killed(job):
     return run_training(job)
 
 
+def refuse(job):
+    raise UnreadableFile("scan.mha", "broken", "mend it")
+
+
 def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, capsys):
     with Engine(2) as engine:
         expected, expected_scores = histories(engine, jobs), scores(engine, fold)
@@ -97,6 +101,9 @@ def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, 
         found = {index: result.history for index, result in engine.run(run_until_killed, jobs)}
         killer.join()
         assert scores(engine, fold) == expected_scores
+        with pytest.raises(UnreadableFile) as told:
+            list(engine.run(refuse, jobs[:1]))
+        assert str(told.value) == str(UnreadableFile("scan.mha", "broken", "mend it"))  # one line, without the cluster's traceback
     assert (marks / "begun").exists()
     assert found == expected
     assert "it runs again" in capsys.readouterr().err
