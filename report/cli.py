@@ -22,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render the report; 0 on success, 2 for a user's mistake."""
+    """Render the report; 0 on success, 2 for a user's mistake, 130 where it was stopped."""
     parser = _Parser(prog="python -m report", description="Renders a finished study as a site and PDFs in both languages.")
     parser.add_argument("--study", metavar="DIR", type=Path, help="study folder (default: the newest finished one in artifacts/)")
     parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where the site goes (default _site)")
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"stopped; {options.site} is as it was", file=sys.stderr)
+        return 130
     if not options.quiet:
         print(f"report: {study} rendered by the renderer '{renderer}' in {time.monotonic() - start:.1f} s")
         print(f"open {options.site / 'index.html'}")

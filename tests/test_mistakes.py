@@ -151,6 +151,15 @@ def test_a_package_that_a_worker_misses_is_told_and_one_of_the_project_is_a_faul
         tell_missing(ModuleNotFoundError("No module named 'pipeline.nothing'", name="pipeline.nothing"))
 
 
+def test_a_report_that_is_stopped_says_so_in_one_line(capsys, monkeypatch, tmp_path, tiny):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("report.cli._render", stop)
+    assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site")]) == 130
+    assert capsys.readouterr().err == f"stopped; {tmp_path / 'site'} is as it was\n"
+
+
 def errors_of(module) -> list[type]:
     return [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, errors.UserError)]
 
