@@ -154,6 +154,15 @@ def test_a_changed_scan_makes_the_data_stale_whatever_separates_the_cells(tmp_pa
         assert unit_digest(data, settings, ledger) != before
 
 
+@pytest.mark.parametrize("shape", [(10, 4, 4), (10, 0, 4)])
+def test_a_patient_of_black_slices_is_named(tmp_path, shape):
+    np.save(tmp_path / "anna.npy", np.zeros(shape, np.float32))
+    (tmp_path / "labels.csv").write_text("id,label\nanna,0\n")
+    source = open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+    with pytest.raises(UnreadableFile, match="anna.npy cannot be read .all its slices are black.; give slices that show lungs"):
+        source.load("anna")
+
+
 def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):
     (tmp_path / "metadata").mkdir()
     (tmp_path / "data" / "mha").mkdir(parents=True)

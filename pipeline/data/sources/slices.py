@@ -9,7 +9,7 @@ from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import fit
 from pipeline.data.reading import read_stack
 from pipeline.data.tables import check_patients, read_table
-from pipeline.errors import MissingPath, TooFewSlices
+from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
 
 
@@ -43,6 +43,8 @@ class SlicesSource:
         wanted = self.settings.slices
         if len(stack) < wanted:
             raise TooFewSlices(key, len(stack), wanted)
+        if not stack.any():
+            raise UnreadableFile(self.paths[key], "all its slices are black", "give slices that show lungs, or leave the patient out")
         first = (len(stack) - wanted) // 2
         planes = [fit(plane, self.settings.image_size) for plane in stack[first : first + wanted]]
         return PreparedPatient(key, self.labels[key], np.stack(planes).astype(np.float16))
