@@ -178,7 +178,7 @@ def test_a_damaged_picture_found_by_a_worker_is_one_line(tmp_path):
     for patient in range(10):
         (tmp_path / f"p{patient}").mkdir()
         for index in range(10):
-            Image.fromarray(np.full((8, 8), patient, np.uint8)).save(tmp_path / f"p{patient}" / f"{index}.png")
+            Image.fromarray(np.full((8, 8), patient + 1, np.uint8)).save(tmp_path / f"p{patient}" / f"{index}.png")
     (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"p{patient},{patient % 2}\n" for patient in range(10)))
     (tmp_path / "p3" / "4.png").write_bytes(b"not a picture")
     done = run_command("data", "--profile", "tiny", "--set", "source=slices", f"source_path={tmp_path}", "--out", tmp_path / "out",

@@ -142,13 +142,24 @@ def test_a_table_of_a_spreadsheet_may_have_semicolons_or_tabs(tmp_path, separato
     assert [row["id"] for row in rows] == ["Ana Č.", "bor"] and rows[1] == {"id": "bor", "label": "1", "path": "scans/2"}
 
 
+def test_spaces_around_a_cell_do_not_count_and_a_scan_has_to_be_named(tmp_path):
+    np.save(tmp_path / "scan.npy", np.zeros((2, 4, 4)))
+    table = tmp_path / "scans.csv"
+    table.write_text("id,path,label\n a , scan.npy, 1 \n")
+    settings = load_settings("tiny", ["source=volumes", f"source_path={table}"])
+    assert open_source(settings).keys() == ["a"]
+    table.write_text("id,path,label\na, ,1\n")
+    with pytest.raises(BadTable, match="line 2 has no path; name every patient's scan"):
+        open_source(settings)
+
+
 def test_a_changed_scan_makes_the_data_stale_whatever_separates_the_cells(tmp_path):
     (tmp_path / "scan.npy").write_bytes(b"1")
     table = tmp_path / "scans.csv"
     settings = load_settings("tiny", ["source=volumes", f"source_path={table}", "external=none"])
     (data, *_), ledger = all_units(settings), Ledger(Layout(tmp_path / "out"))
     for separator in (",", ";"):
-        table.write_text(separator.join(["id", "path", "label"]) + "\n" + separator.join(["a", "scan.npy", "1"]) + "\n")
+        table.write_text(separator.join(["id", "path", "label"]) + "\n" + separator.join(["a", " scan.npy", "1"]) + "\n")
         before = unit_digest(data, settings, ledger)
         (tmp_path / "scan.npy").write_bytes((tmp_path / "scan.npy").read_bytes() + b"2")
         assert unit_digest(data, settings, ledger) != before

@@ -17,13 +17,13 @@ def rows_of(file: TextIO) -> csv.DictReader:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a user's CSV as text, keyed by column. Raises MissingPath or BadTable."""
+    """Rows of a user's CSV as text without spaces around it, keyed by column. Raises MissingPath or BadTable."""
     if not path.is_file():
         raise MissingPath(path, f"give a CSV with the columns {', '.join(columns)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = rows_of(file)
-            rows = list(reader)
+            rows = [{column: text.strip() if isinstance(text, str) else text for column, text in row.items()} for row in reader]
             present = reader.fieldnames or []
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas or semicolons") from None
@@ -39,7 +39,7 @@ def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = 
     """Refuse a label other than 0 or 1, an empty id and a patient listed twice."""
     seen: set[str] = set()
     for number, row in enumerate(rows, start=2):
-        patient, label = (row[id_column] or "").strip(), (row[label_column] or "").strip()
+        patient, label = row[id_column] or "", row[label_column] or ""
         if not patient:
             raise BadTable(path, f"line {number} has no {id_column}", "give every patient an id")
         if label not in ("0", "1"):

@@ -32,8 +32,8 @@ class SlicesSource:
         table = given / "labels.csv" if given.is_dir() else given
         rows = read_table(table, ("id", "label"))
         check_patients(table, rows)
-        paths = {row["id"].strip(): _find(table.parent, row) for row in rows}
-        return cls(settings, paths, {row["id"].strip(): int(row["label"]) for row in rows})
+        paths = {row["id"]: _find(table.parent, row) for row in rows}
+        return cls(settings, paths, {row["id"]: int(row["label"]) for row in rows})
 
     def keys(self) -> list[str]:
         return list(self.paths)
@@ -51,7 +51,7 @@ class SlicesSource:
 
 
 def _find(folder: Path, row: dict[str, str]) -> Path:
-    name = (row.get("path") or "").strip() or row["id"].strip()
+    name = row.get("path") or row["id"]
     for candidate in (folder / name, folder / f"{name}.npy", folder / f"{name}.npz"):
         if candidate.exists():
             return candidate

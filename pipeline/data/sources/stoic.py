@@ -34,7 +34,7 @@ class StoicSource:
         table = folder / "metadata" / "reference.csv"
         rows = read_table(table, ("PatientID", "probCOVID", "probSevere"))
         check_patients(table, rows, "PatientID", "probSevere")
-        labels = {row["PatientID"].strip(): int(row["probSevere"]) for row in rows if row["probCOVID"].strip() == "1"}
+        labels = {row["PatientID"]: int(row["probSevere"]) for row in rows if row["probCOVID"] == "1"}
         sample = balanced_sample(labels, settings.patients, settings.seed, table)
         for patient in sample:
             if not (folder / "data" / "mha" / f"{patient}.mha").is_file():

@@ -9,7 +9,7 @@ from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import Scan, read_scan
 from pipeline.data.tables import check_patients, read_table
-from pipeline.errors import MissingPath, UnreadableFile
+from pipeline.errors import BadTable, MissingPath, UnreadableFile
 from pipeline.settings import Settings
 
 
@@ -26,11 +26,13 @@ class VolumesSource:
         table = Path(settings.source_path)
         rows = read_table(table, ("id", "path", "label"))
         check_patients(table, rows)
-        for row in rows:
+        for number, row in enumerate(rows, start=2):
+            if not row["path"]:
+                raise BadTable(table, f"line {number} has no path", "name every patient's scan")
             for column in ("path", "mask"):
                 if row.get(column) and not (table.parent / row[column]).exists():
                     raise MissingPath(table.parent / row[column], f"correct the column {column} of {table}")
-        return cls(settings, table.parent, {row["id"].strip(): row for row in rows})
+        return cls(settings, table.parent, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
         return list(self.rows)
