@@ -63,14 +63,8 @@ class Selections:
 
     def by_validation(self, models: list[str]) -> list[str]:
         """Models by their validation loss, the mean of the runs where there are several; a diverged one last."""
-        losses = {model: self._validation_loss(model) for model in models}
+        losses = {model: self.study.validation_loss(model) for model in models}
         return sorted(models, key=lambda model: (losses[model] is None, losses[model]))
-
-    def _validation_loss(self, model: str) -> float | None:
-        if not self.study.repeated:
-            return self.study.metrics(model)["validation_loss"]
-        found = self.study.spread(model)["validation_loss"]
-        return found and found["mean"]
 
     def by_brier(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: self.study.metrics(model)["brier"])

@@ -210,8 +210,11 @@ class Study:
         return _columns(read_csv(self.layout.evaluation(model, "roc_spread.csv"), "evaluate")) if self.repeated else None
 
     def validation_loss(self, model: str) -> float | None:
-        """What the better DNN and the better CNN were chosen by: that of the one run, or the mean of the runs."""
-        return self.comparison["validation_loss"][model]
+        """What the better DNN and the better CNN were chosen by: that of the one run, or the mean of the runs; None where it diverged."""
+        if not self.repeated:
+            return self.metrics(model)["validation_loss"]
+        found = self.spread(model)["validation_loss"]
+        return found and found["mean"]
 
     @property
     def differences(self) -> list[dict]:

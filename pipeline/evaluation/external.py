@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.auc import auc_with_interval
-from pipeline.evaluation.compare import baseline_scores, read_scores
+from pipeline.evaluation.compare import baseline_scores
 from pipeline.evaluation.decisions import metric_intervals
 from pipeline.evaluation.differences import holm, two_sided_p
 from pipeline.evaluation.metrics import Z_95, brier_score, metrics_of
@@ -32,37 +32,32 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
     the AUCs of all `runs` (null for one), `brier`, `mean_probability`, and by criterion the `confusion` at the study's own
     threshold, the metrics `at` it, their `intervals`, and the `best` threshold there, which is optimistic, with its value.
     """
-    own, other = load_dataset(layout), load_dataset(layout.elsewhere)
+    other, comparison = load_dataset(layout.elsewhere), read_json(layout.comparison, "evaluate")
     runs = {model: [patient_mean(slices) for slices in found] for model, found in by_model.items()}
-    test = own.members("test")
-    baselines = _baselines(own, test, other)
+    baselines = baseline_scores(other, np.arange(len(other.ids)))
     write_csv(layout.external("csv"), [
         {"id": other.ids[patient], "label": int(other.labels[patient]), **{model: float(runs[model][0][patient]) for model in MODELS}}
         for patient in range(len(other.ids))
     ], ("id", "label", *MODELS))
     models = {model: {
-        **_ranked(other.labels, runs[model][0], own.labels[test], read_scores(layout, model, "test")),
+        **_ranked(other.labels, runs[model][0], read_json(layout.evaluation(model, "metrics.json"), "evaluate")),
         "runs": spread([float(roc_auc_score(other.labels, scores)) for scores in runs[model]]) if len(runs[model]) > 1 else None,
         **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
     } for model in MODELS}
-    _correct([models[model]["change"] for model in read_json(layout.comparison, "evaluate")["compared"]])
+    _correct([models[model]["change"] for model in comparison["compared"]])
     write_json(layout.external("json"), {
         "source": settings.external, "mild": int((other.labels == 0).sum()), "severe": int((other.labels == 1).sum()),
         "models": models,
-        "baselines": {name: _ranked(other.labels, there, own.labels[test], here) for name, (here, there) in baselines.items()},
+        "baselines": {name: _ranked(other.labels, baselines[name], before)
+                      for name, before in comparison["baselines"].items() if name in baselines},
     })
     return [layout.external("csv"), layout.external("json")]
 
 
-def _baselines(own: Dataset, test: np.ndarray, other: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The baselines that both data sets know: their scores of the test patients, and of those from elsewhere."""
-    here, there = baseline_scores(own, test), baseline_scores(other, np.arange(len(other.ids)))
-    return {name: (here[name], there[name]) for name in here if name in there}
-
-
-def _ranked(labels: np.ndarray, scores: np.ndarray, test_labels: np.ndarray, test_scores: np.ndarray) -> dict:
+def _ranked(labels: np.ndarray, scores: np.ndarray, before: Mapping[str, float]) -> dict:
+    """before: what `auc_with_interval` gave for the test set, as it is stored."""
     found = auc_with_interval(labels, scores)
-    return {**found, "change": change_of_auc(auc_with_interval(test_labels, test_scores), found)}
+    return {**found, "change": change_of_auc(before, found)}
 
 
 def change_of_auc(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
