@@ -142,7 +142,7 @@ def test_the_two_resnets_are_compared_whichever_comes_first(told, monkeypatch):
 
 def test_the_better_cnn_and_dnn_are_told_apart_or_not(told, monkeypatch):
     cnn, dnn = told.best_cnn, told.best_dnn
-    monkeypatch.setattr(told, "metrics", lambda model: {"auc": 0.8, "validation_auc": 0.9 if model == cnn else 0.8})
+    monkeypatch.setattr(told, "metrics", lambda model: {"auc": 0.8, "validation_auc": 0.9 if model == cnn else 0.8, "validation_loss": 0.5})
 
     def said(sign: int | None) -> list[str]:
         rows = [row | told_by(sign) if {row["first"], row["second"]} == {cnn, dnn} else row for row in told.differences]
