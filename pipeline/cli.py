@@ -132,7 +132,7 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
     from pipeline.study import Study, run_stages
 
     progress = Progress(options.quiet)
-    _refuse_file(layout.root)
+    _refuse_foreign(layout)
     last = STAGES[-1] if options.verb == "all" else options.verb
     with _open_engine(options, settings, layout, device) as engine:
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
@@ -156,9 +156,14 @@ def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: 
     return RayEngine(processes, options.address, options.gpu_share if device == "cuda" else 0.0, layout.root)
 
 
-def _refuse_file(root: Path) -> None:
+def _refuse_foreign(layout: Layout) -> None:
+    """Refuse a folder that cannot be written into, or where something else lies in the place of a study's data."""
+    root = layout.root
     if root.exists() and not root.is_dir():
         raise UserError(f"--out {root} is a file; name a folder")
+    ours = layout.settings.exists() or layout.records.exists()
+    if layout.dataset.parent.exists() and not ours:
+        raise UserError(f"--out {root} holds a folder '{layout.dataset.parent.name}' that no study wrote; name a new or empty folder")
     parent = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not os.access(parent, os.W_OK):
         raise UserError(f"--out {root}: no permission to write there; name another folder")

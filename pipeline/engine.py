@@ -5,8 +5,12 @@ A job is a function of one picklable argument.
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from pipeline.errors import LostWorker
 
 # What worker processes find in their environment when they load numpy and torch.
 WORKER_ENVIRONMENT = {
@@ -28,12 +32,24 @@ def core_count() -> int:
         return os.cpu_count() or 1
 
 
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it does. Killed, that one cannot say so, and this one would wait for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _load_torch() -> None:
     import torchvision  # noqa: F401  # loads torch as well
 
 
 class Engine:
     """Runs jobs and yields results as they come; a context manager that ends its worker processes.
+
+    Raises LostWorker where the system has killed one of them.
 
     processes: worker processes; 0 runs every job in this process (a GPU is shared by nobody).
     """
@@ -79,14 +95,22 @@ class Engine:
                 index = waiting.pop()
                 running[pool.submit(function, jobs[index])] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                yield running.pop(future), _result(future)
 
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             os.environ.update(WORKER_ENVIRONMENT)
-            self._pool = ProcessPoolExecutor(self.processes, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
         return self._pool
 
     def _stop_workers(self) -> None:
         for process in list((getattr(self._pool, "_processes", None) or {}).values()):
             process.terminate()
+
+
+def _result(future: Future) -> object:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise LostWorker from None

@@ -52,6 +52,14 @@ class OutOfDeviceMemory(UserError):
                          f"use --set batch_size={max(batch_size // 2, 2)}, a smaller image_size, or --device cpu")
 
 
+class LostWorker(UserError):
+    """A worker process that the system killed, as it does where memory runs out."""
+
+    def __init__(self) -> None:
+        super().__init__("a worker process was killed, most likely because memory ran out; close other programs, or add --set fast=false "
+                         "(one process) or a smaller image_size or batch_size; the same command goes on from what is finished")
+
+
 class MissingPath(UserError):
     """A data path that is absent."""
 
@@ -112,6 +120,15 @@ class LeakedImage(UserError):
             f"patients {first} and {second} share an identical slice but lie in different splits; "
             "remove one of the two from the data"
         )
+
+
+class CannotWrite(UserError):
+    """A file that the system does not let us write: the disk is full, or the folder is not ours."""
+
+    def __init__(self, path: Path | str, reason: object):
+        why = getattr(reason, "strerror", None) or str(reason).strip().splitlines()[0]
+        super().__init__(f"{path} cannot be written ({why}); free some space or name another folder; what is finished is kept, "
+                         "the same command goes on from there")
 
 
 class DamagedArtifact(UserError):

@@ -10,18 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import DamagedArtifact, MissingArtifact
+from pipeline.errors import CannotWrite, DamagedArtifact, MissingArtifact
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling of `path`, then rename it, so no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Let `write` fill a temporary sibling of `path`, then rename it, so no reader sees half a file. Raises CannotWrite."""
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotWrite(path, error) from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -19,6 +19,8 @@ SEARCHES = ("coordinate", "grid")
 
 # Below 128 pixels CNN1 and CNN2 have no feature map left in front of their first linear layer.
 SMALLEST_IMAGE = 128
+# Beyond these only a slip of the finger asks for more; the seed has to fit into the generators of numpy and torch.
+MOST_PATIENTS, LARGEST_SEED = 100_000, 2**32 - 1
 # Slices watched after each epoch where the setting leaves the number to the machine and it has no fast arithmetic.
 FEW_SLICES = 2
 
@@ -196,6 +198,8 @@ def check(settings: Settings) -> None:
     require("image_size", settings.image_size <= 1024, "give at most 1024")
     require("patients", settings.patients >= 10, "give at least 10, so that every split holds both classes")
     require("external_patients", settings.external_patients >= 2, "give at least 2, so that both classes are there")
+    for key in ("patients", "external_patients"):
+        require(key, getattr(settings, key) <= MOST_PATIENTS, f"give at most {MOST_PATIENTS}")
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
                 "seeds", "pretrain_images", "pretrain_epochs", "draws"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
@@ -205,7 +209,7 @@ def check(settings: Settings) -> None:
     require("pretrain_classes", 2 <= settings.pretrain_classes <= settings.pretrain_images,
             "give 2 or more, and no more than pretrain_images")
     require("pretrain_size", settings.pretrain_size >= 32, "give 32 pixels or more")
-    require("seed", settings.seed >= 0, "give 0 or more")
+    require("seed", 0 <= settings.seed <= LARGEST_SEED, f"give 0 to {LARGEST_SEED}")
     require("split", len(settings.split) == 3 and min(settings.split) > 0 and abs(sum(settings.split) - 1) < 1e-6,
             "give three positive fractions that add up to 1, for example 0.6,0.2,0.2")
     require("folds", settings.folds == 1 or settings.folds >= 3, "give 1 for none, or 3 or more")

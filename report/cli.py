@@ -1,6 +1,7 @@
 """The command line of the report."""
 
 import argparse
+import errno
 import os
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import UnknownName, UserError
+from pipeline.errors import CannotWrite, UnknownName, UserError
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
 RENDERERS = ("auto", "quarto", "embedded")
+# What the system says of a full disk, or of a folder that is not ours to write into.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study = find_study(options.study)
         Study(study).verify()
         renderer = choose_renderer(options.renderer)
-        _render(renderer, study, options.site)
+        try:
+            _render(renderer, study, options.site)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise CannotWrite(options.site, error) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -83,6 +91,6 @@ def _render(renderer: str, study: Path, site: Path) -> None:
 
 
 def refuse_foreign(site: Path) -> None:
-    """Never empty a folder that holds something else than a site."""
-    if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "index.html").exists())):
+    """Never empty a folder that holds something else than a site of this project, nor one that git keeps."""
+    if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "report" / "en").is_dir()) or (site / ".git").exists()):
         raise UserError(f"--site {site} holds other files; name a new or empty folder")

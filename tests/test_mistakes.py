@@ -1,16 +1,21 @@
 """A user's mistakes on the command line: status 2, one line that says what to do, nothing made or lost."""
 
+import errno
 import inspect
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
 from pipeline import errors
 from pipeline.cli import main
+from pipeline.weights import write_safetensors, write_weights
 from report import errors as report_errors
 from report.cli import main as report_main
 from tests.long_runs import ROOT, run_command
@@ -58,6 +63,8 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "external=stoic"], "the external source 'stoic' needs a path; add --set external_path=PATH"),
     (["all", "--set", "external_patients=1"], "give at least 2, so that both classes are there"),
     (["all", "--set", "batch_size=1"], "at least 2 images"),
+    (["all", "--set", "seed=4294967296"], "give 0 to 4294967295"),
+    (["all", "--set", "patients=1000000000"], "give at most 100000"),
     (["all", "--nonsense"], "unrecognized arguments: --nonsense"),
 ])
 def test_bad_settings(capsys, words, message):
@@ -92,7 +99,6 @@ def test_too_few_patients_and_a_missing_class(capsys, tmp_path, rng):
 
 
 def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny):
-    import shutil
     import urllib.error
 
     def refuse(*arguments, **options):
@@ -109,6 +115,38 @@ def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny)
 def test_a_study_folder_that_is_a_file(capsys, tmp_path):
     (tmp_path / "file").touch()
     assert "is a file; name a folder" in refused(capsys, "data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "file"))
+
+
+def test_a_study_folder_with_data_of_somebody_else(capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path)]
+    assert "holds a folder 'data' that no study wrote; name a new or empty folder" in refused(capsys, *words)
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(capsys, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full, raising=False)
+        assert "slices.npy cannot be written (No space left on device); free some space" in refused(capsys, *words)
+    assert not list((tmp_path / "out" / "data").iterdir())
+    assert main([*words, "--quiet"]) == 0 and (tmp_path / "out" / "data" / "slices.npy").exists()
+
+
+def test_weights_that_cannot_be_written_are_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "weights.safetensors", tmp_path):
+        with pytest.raises(errors.CannotWrite, match="cannot be written .*; free some space or name another folder"):
+            write_weights(path, {"a": np.zeros(3, np.float32)})
+
+    def full(tensors, target):
+        raise SafetensorError("I/O error: No space left on device")
+
+    with pytest.raises(errors.CannotWrite, match="No space left on device"):
+        write_safetensors(tmp_path / "weights.safetensors", {}, full)
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -133,6 +171,25 @@ def test_an_unfinished_study_and_a_foreign_site_folder(capsys, tmp_path, tiny):
     assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--renderer", "embedded"]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert (tmp_path / "site" / "thesis.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("foreign", ["index.html", ".git/HEAD"])
+def test_a_site_of_others_and_one_that_git_keeps_are_not_emptied(capsys, tmp_path, tiny, foreign):
+    site = tmp_path / "site"
+    shutil.copytree(tiny / "site", site) if foreign.startswith(".git") else site.mkdir()
+    (site / foreign).parent.mkdir(exist_ok=True)
+    (site / foreign).write_text("keep me")
+    assert report_main(["--study", str(tiny / "study"), "--site", str(site), "--renderer", "embedded"]) == 2
+    assert "holds other files" in capsys.readouterr().err and (site / foreign).read_text() == "keep me"
+
+
+def test_a_full_disk_stops_the_report_with_one_line(capsys, monkeypatch, tmp_path, tiny):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("report.cli._render", full)
+    assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site")]) == 2
+    assert "site cannot be written (No space left on device); free some space" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("module", "words", "package"), [("pipeline", ["all"], "torch"), ("report", [], "numpy")])
@@ -193,8 +250,6 @@ def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):
 
 
 def test_a_study_that_does_not_match_its_manifest(capsys, tmp_path, tiny):
-    import shutil
-
     shutil.copytree(tiny / "study", tmp_path / "study")
     edited = tmp_path / "study" / "evaluation" / "CNN1" / "metrics.json"
     edited.write_text(edited.read_text(encoding="utf-8").replace("0.", "0.9", 1), encoding="utf-8")

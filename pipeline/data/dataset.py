@@ -1,11 +1,12 @@
 """The dataset on disk: memory-mapped slices, the table of patients, lesion masks where known."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import DamagedArtifact, MissingArtifact
+from pipeline.errors import CannotWrite, DamagedArtifact, MissingArtifact
 from pipeline.layout import Layout
 from pipeline.records import read_csv
 
@@ -62,3 +63,20 @@ def open_array(path: Path) -> np.ndarray:
         raise MissingArtifact(path, "data") from None
     except (ValueError, OSError, EOFError):
         raise DamagedArtifact(path, "data") from None
+
+
+def new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    """A new memory-mapped NPY file of zeros, to be filled, its space on the disk taken at once. Raises CannotWrite.
+
+    A file with holes would end the process without a word, in the middle of the work, where the disk fills up.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CannotWrite(path, error) from None
+    return array

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.dataset import PATIENT_COLUMNS
+from pipeline.data.dataset import PATIENT_COLUMNS, new_array
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.sources.registry import open_source
 from pipeline.data.split import EXTERNAL, SPLITS, check_leakage, slice_hashes, split_patients
@@ -57,20 +57,24 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
     it refuses is not written.
     """
     keys = source.keys()
-    layout.slices.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = layout.slices.with_name(".unfinished-slices.npy")
     shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
+    unfinished = [path.with_name(f".unfinished-{path.name}") for path in (layout.slices, layout.lesions)]
     try:
-        slices = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
-        lesions = np.zeros(shape, np.uint8)
+        slices, lesions = new_array(unfinished[0], np.float16, shape), new_array(unfinished[1], np.uint8, shape)
         patients = _load_all(source, keys, slices, lesions, engine, progress)
         splits = deal(keys, patients)
         slices.flush()
-        del slices
-        unfinished.replace(layout.slices)
+        lesions.flush()
+        del slices, lesions  # Windows renames no open file
+        unfinished[0].replace(layout.slices)
+        if all(patient["lesions"] for patient in patients):
+            unfinished[1].replace(layout.lesions)
+        else:
+            layout.lesions.unlink(missing_ok=True)
     finally:
-        unfinished.unlink(missing_ok=True)
-    return _write_tables(settings, layout, keys, patients, splits, lesions)
+        for path in unfinished:
+            path.unlink(missing_ok=True)
+    return _write_tables(settings, layout, keys, patients, splits)
 
 
 def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
@@ -94,21 +98,14 @@ def pseudonym(key: object, seed: int) -> str:
     return "p" + hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()[:8]
 
 
-def _write_tables(settings: Settings, layout: Layout, keys, patients, splits, lesions) -> list[Path]:
+def _write_tables(settings: Settings, layout: Layout, keys, patients, splits) -> list[Path]:
     rows = [
         {"id": pseudonym(key, settings.seed), "split": split, "source": settings.source,
          **{name: patient[name] for name in ("label", "age", "sex", "lesion_fraction")}}
         for key, patient, split in zip(keys, patients, splits, strict=True)
     ]
     write_csv(layout.patients, rows, PATIENT_COLUMNS)
-    paths = [layout.patients, layout.slices]
-    if all(patient["lesions"] for patient in patients):
-        unfinished = layout.lesions.with_name(".unfinished-lesions.npy")
-        np.save(unfinished, lesions)
-        unfinished.replace(layout.lesions)
-        paths.append(layout.lesions)
-    else:
-        layout.lesions.unlink(missing_ok=True)
+    paths = [layout.patients, layout.slices, *([layout.lesions] if layout.lesions.exists() else [])]
     labels = [patient["label"] for patient in patients]
     write_json(layout.dataset, {
         "source": settings.source,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.records import write_atomically
+from pipeline.weights import write_safetensors
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Adam, best: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -39,10 +39,10 @@ def restore(model: nn.Module, optimizer: torch.optim.Adam, tensors: dict[str, to
 
 
 def write_state(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write captured tensors as safetensors."""
+    """Write captured tensors as safetensors. Raises CannotWrite."""
     from safetensors.torch import save_file
 
-    write_atomically(path, lambda target: save_file(tensors, target))
+    write_safetensors(path, tensors, save_file)
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
