@@ -135,6 +135,7 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
     _refuse_foreign(layout)
     last = STAGES[-1] if options.verb == "all" else options.verb
     with _open_engine(options, settings, layout, device) as engine:
+        _tell_processes(engine, settings, device, progress)
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":
         return 0
@@ -154,6 +155,15 @@ def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: 
     if not 0 < options.gpu_share <= 1:
         raise UserError(f"--gpu-share {options.gpu_share}: give a share above 0 and at most 1")
     return RayEngine(processes, options.address, options.gpu_share if device == "cuda" else 0.0, layout.root)
+
+
+def _tell_processes(engine, settings, device: str, progress) -> None:
+    """Say where the memory holds fewer worker processes than there are cores."""
+    from pipeline.study import processes_for
+
+    cores = processes_for(device, settings.fast)
+    if engine.processes < cores:
+        progress.say(f"processes: {engine.processes} on {cores} cores, as many as the free memory holds")
 
 
 def _refuse_foreign(layout: Layout) -> None:

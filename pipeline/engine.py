@@ -1,6 +1,6 @@
 """Runs independent jobs: on this machine's cores in worker processes, or one after another in this process.
 
-A job is a function of one picklable argument.
+A job is a function of one picklable argument. Where it has an attribute `memory`, that many bytes are counted for its work.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 
 from pipeline.errors import LostWorker
+from pipeline.memory import LOADED, WORKING, fitting_processes, free_memory
 
 # What worker processes find in their environment when they load numpy and torch.
 WORKER_ENVIRONMENT = {
@@ -51,11 +52,14 @@ class Engine:
 
     Raises LostWorker where the system has killed one of them.
 
-    processes: worker processes; 0 runs every job in this process (a GPU is shared by nobody).
+    processes: worker processes, fewer where they would not fit into the memory; 0 runs every job in this process (a GPU is shared
+    by nobody). memory: bytes they may take together; what is free where it is not given.
     """
 
-    def __init__(self, processes: int):
-        self.processes = processes
+    def __init__(self, processes: int, memory: float | None = None):
+        memory = free_memory() if memory is None else memory
+        self.processes = int(min(processes, fitting_processes(memory)))
+        self._room = memory - self.processes * LOADED
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Engine":
@@ -91,11 +95,15 @@ class Engine:
         waiting = list(reversed(group))
         running: dict[Future, int] = {}
         while waiting or running:
-            while waiting and len(running) < at_once:
+            while waiting and len(running) < at_once and self._fits([jobs[waiting[-1]], *(jobs[index] for index in running.values())]):
                 index = waiting.pop()
                 running[pool.submit(function, jobs[index])] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), _result(future)
+
+    def _fits(self, jobs: Sequence) -> bool:
+        """Whether these jobs may run at the same time; one alone always may."""
+        return len(jobs) == 1 or sum(getattr(job, "memory", WORKING) for job in jobs) <= self._room
 
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:

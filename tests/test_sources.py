@@ -153,6 +153,28 @@ def test_spaces_around_a_cell_do_not_count_and_a_scan_has_to_be_named(tmp_path):
         open_source(settings)
 
 
+def test_columns_are_known_in_large_and_small_letters(tmp_path):
+    (tmp_path / "labels.csv").write_text(" ID;PATIENTID;Label;Path\n1;2;0;a\n")
+    assert read_table(tmp_path / "labels.csv", ("id", "PatientID", "label")) == [{"id": "1", "PatientID": "2", "label": "0", "path": "a"}]
+
+
+def test_a_folder_in_place_of_a_table_and_a_scan_in_place_of_slices_are_told_apart(tmp_path):
+    with pytest.raises(BadTable, match="this is a folder; name the CSV with the columns id, path, label"):
+        open_source(load_settings("tiny", ["source=volumes", f"source_path={tmp_path}"]))
+    (tmp_path / "scan.mha").touch()
+    with pytest.raises(UnreadableFile, match="neither a folder nor an array.*; scans in HU go with source=volumes"):
+        read_stack(tmp_path / "scan.mha")
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [
+    (np.uint8, ".png"), (np.uint16, ".png"), (np.uint16, ".tif"), (">u2", ".tif"), (np.int32, ".tif")])
+def test_pictures_of_8_and_16_bits_are_scaled_by_their_range(tmp_path, kind, suffix):
+    largest = 255 if kind is np.uint8 else 65535
+    values = np.array([[0, largest // 5], [largest // 3, largest]])
+    Image.fromarray(values.astype(kind)).save(tmp_path / f"a{suffix}")
+    assert read_picture(tmp_path / f"a{suffix}").ravel() == pytest.approx([0, 1 / 5, 1 / 3, 1], abs=1e-6)
+
+
 def test_a_changed_scan_makes_the_data_stale_whatever_separates_the_cells(tmp_path):
     (tmp_path / "scan.npy").write_bytes(b"1")
     table = tmp_path / "scans.csv"

@@ -60,10 +60,17 @@ def read_picture(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as picture:
-            mode = picture if picture.mode in ("L", "I;16", "F") else picture.convert("L")
-            return scale_to_one(np.asarray(mode), path)
+            return scale_to_one(_grey(picture), path)
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise UnreadableFile(path, error, "give a PNG or NPY file with one slice") from error
+
+
+def _grey(picture) -> np.ndarray:
+    """A Pillow picture as one channel (y, x); whole numbers of more than 8 bits, in whichever mode they came, as uint16."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture)
+        return values.astype(np.uint16) if values.min() >= 0 and values.max() <= np.iinfo(np.uint16).max else values
+    return np.asarray(picture if picture.mode in ("L", "F") else picture.convert("L"))
 
 
 def read_stack(path: Path) -> np.ndarray:
@@ -75,6 +82,9 @@ def read_stack(path: Path) -> np.ndarray:
         if len({picture.shape for picture in pictures}) > 1:
             raise UnreadableFile(path, "its slices differ in size", "give every slice of a patient the same size")
         return np.stack(pictures) if pictures else np.zeros((0, 1, 1), np.float32)
+    if path.suffix.lower() not in (".npy", ".npz"):
+        raise UnreadableFile(path, "it is neither a folder nor an array",
+                             "give a folder of PNG files, an NPY or an NPZ file; scans in HU go with source=volumes")
     array = _read_npy(path)
     if array.ndim != 3:
         raise UnreadableFile(path, f"its array has shape {array.shape}", "store an array (slice, y, x)")

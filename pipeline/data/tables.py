@@ -9,22 +9,30 @@ from pipeline.errors import BadTable, MissingPath
 
 
 def rows_of(file: TextIO) -> csv.DictReader:
-    """The rows of an open CSV. What separates its cells is what its first line holds most of: commas, tabs, or the semicolons that
-    spreadsheets write where the comma is the decimal sign."""
+    """The rows of an open CSV, its columns named in small letters. What separates its cells is what its first line holds most of:
+    commas, tabs, or the semicolons that spreadsheets write where the comma is the decimal sign."""
     header = file.readline()
     file.seek(0)
-    return csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+    reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
+    return reader
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a user's CSV as text without spaces around it, keyed by column. Raises MissingPath or BadTable."""
+    """Rows of a user's CSV as text without spaces around it, keyed by column. Raises MissingPath or BadTable.
+
+    A column is known in large and small letters: `ID` or ` Id ` for `id`.
+    """
+    asked = {column.lower(): column for column in columns}
+    if path.is_dir():
+        raise BadTable(path, "this is a folder", f"name the CSV with the columns {', '.join(columns)}")
     if not path.is_file():
         raise MissingPath(path, f"give a CSV with the columns {', '.join(columns)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = rows_of(file)
+            reader.fieldnames = present = [asked.get(name, name) for name in reader.fieldnames]
             rows = [{column: text.strip() if isinstance(text, str) else text for column, text in row.items()} for row in reader]
-            present = reader.fieldnames or []
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas or semicolons") from None
     missing = [column for column in columns if column not in present]

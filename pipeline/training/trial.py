@@ -24,7 +24,7 @@ class TrainJob:
     """Train `model` with `chosen` for `epochs` on the dataset under `root`.
 
     keep_weights: return the best weights; save_state: where to leave the state at the end; start: a state to go on
-    from, with `history` so far. None where not wanted.
+    from, with `history` so far. None where not wanted. memory: bytes it takes on the CPU, by estimate.
     """
 
     portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
@@ -41,6 +41,7 @@ class TrainJob:
     save_state: Path | None = None
     start: Path | None = None
     history: tuple[dict[str, float], ...] = ()
+    memory: float = 0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import SEARCHED, Settings
+from pipeline.training.footprint import training_memory
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
 from pipeline.training.search import Search
@@ -65,7 +66,8 @@ def plan_jobs(wanted: list[tuple[str, Hyperparameters]], epochs: int, settings: 
     """Jobs for (model, values) pairs and the runs of each, with the threads its kind of network always gets on this machine."""
     return [
         TrainJob(layout.root, model, values, epochs, settings.batch_size, settings.monitor_slices,
-                 run_seed(settings.seed, run), suited(backend, model), threads_for(model), keep_weights)
+                 run_seed(settings.seed, run), suited(backend, model), threads_for(model), keep_weights,
+                 memory=training_memory(model, settings.image_size, settings.batch_size))
         for model, values in wanted for run in range(settings.seeds)
     ]
 

@@ -1,0 +1,78 @@
+"""As many worker processes as the memory holds, jobs side by side as far as it does, and the limits of containers and batch jobs."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.engine import Engine
+from pipeline.memory import _group_limit, fitting_processes, free_memory
+from pipeline.models.registry import build_model
+from pipeline.training.footprint import training_memory
+
+
+@dataclass(frozen=True)
+class Nap:
+    """A job that takes its time and says when."""
+
+    memory: float
+
+    def when(self) -> tuple[float, float]:
+        start = time.time()
+        time.sleep(0.3)
+        return start, time.time()
+
+
+@pytest.mark.parametrize(("memory", "processes"), [(16.5e9, 16), (64e9, 16), (4.2e9, 4), (1e8, 1), (math.inf, 16)])
+def test_processes_follow_the_memory(memory, processes):
+    assert Engine(16, memory).processes == processes
+
+
+def test_without_worker_processes_there_is_nothing_to_limit():
+    assert Engine(0, 1e8).processes == 0
+
+
+@pytest.mark.parametrize(("bytes_each", "together"), [(0.9e9, True), (1.1e9, False), (9e9, False)])
+def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(bytes_each, together):
+    with Engine(2, memory=3e9) as engine:  # 2 GB beside two processes that have loaded torch
+        list(engine.run(Nap.when, [Nap(0), Nap(0)]))  # both have started by now
+        (first, second) = sorted(times for _, times in engine.run(Nap.when, [Nap(bytes_each)] * 2))
+    assert (second[0] < first[1]) is together
+
+
+def test_a_training_takes_eight_times_its_weights_and_what_its_pixels_need():
+    weights = {model: 4 * sum(parameter.numel() for parameter in build_model(model, 128).parameters())
+               for model in ("DNN1", "CNN1", "ResNet18_nowig")}
+    assert training_memory("DNN1", 128, 16) == 8 * weights["DNN1"]
+    assert training_memory("CNN1", 128, 4) == 8 * weights["CNN1"] + 50 * 4 * 128**2
+    assert training_memory("ResNet18og", 128, 4) == training_memory("ResNet18_nowig", 128, 4) == (
+        8 * weights["ResNet18_nowig"] + 700 * 4 * 128**2)
+
+
+@pytest.mark.parametrize(("groups", "limits", "limit"), [
+    ("0::/job/step\n", {"job/step/memory.max": "max", "job/memory.max": "3000"}, 3000),
+    ("0::/\n", {"memory.max": "2000"}, 2000),
+    ("5:cpu,cpuacct:/a\n3:memory:/a/b\n", {"memory/a/b/memory.limit_in_bytes": "1000", "memory/memory.limit_in_bytes": "9000"}, 1000),
+    ("0::/job\n", {}, math.inf),
+    (None, {}, math.inf),
+])
+def test_limits_of_containers_and_batch_jobs(tmp_path, groups, limits, limit):
+    for name, text in limits.items():
+        (tmp_path / "mounted" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mounted" / name).write_text(text + "\n")
+    if groups:
+        (tmp_path / "cgroup").write_text(groups)
+    assert _group_limit(tmp_path / "cgroup", tmp_path / "mounted") == limit
+
+
+def test_the_system_tells_what_is_free():
+    assert 1e8 < free_memory() < 1e15 and fitting_processes(free_memory()) >= 1
+
+
+def test_a_study_says_that_it_takes_fewer_processes(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.engine.free_memory", lambda: 1.5e9)
+    monkeypatch.setattr("pipeline.study.core_count", lambda: 3)
+    assert main(["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    assert "processes: 1 on 3 cores, as many as the free memory holds" in capsys.readouterr().out
