@@ -77,7 +77,7 @@ def shown_counts(page) -> dict[str, int]:
 
 def shown_value(page, name: str) -> float:
     text = page.locator(f"#explore-threshold [data-value={name}]").inner_text()
-    return math.nan if text == "–" else float(text.replace(",", "."))
+    return math.nan if text == "–" else float(text.replace(",", ".").replace("−", "-"))
 
 
 def set_slider(slider, value: float) -> None:
@@ -165,6 +165,21 @@ def test_the_chosen_thresholds_give_the_stored_metrics_and_predictive_values_fol
             clear, missed = 0.8 * stored["specificity"], 0.2 * (1 - stored["recall"])
             if clear + missed:
                 assert shown_value(page, "npv") == pytest.approx(clear / (clear + missed), abs=6e-4)
+            threshold = study.thresholds(model)[criterion, "validation"]["threshold"]
+            price = threshold / (1 - threshold)
+            assert shown_value(page, "benefit") == pytest.approx(hits - alarms * price, abs=6e-4)
+            assert shown_value(page, "benefit_all") == pytest.approx(0.2 - 0.8 * price, abs=6e-4)
+
+
+def test_nobody_called_severe_benefits_nobody_and_everybody_called_severe_has_the_benefit_of_all(visit):
+    page = visit("en")
+    slider = page.locator("#explore-threshold input[type=range]").first
+    set_slider(slider, 0)
+    assert shown_value(page, "benefit") == 0
+    assert page.locator("#explore-threshold [data-value=benefit_all]").inner_text() == "–"  # no price stands for "above all"
+    slider.focus()
+    page.keyboard.press("End")
+    assert shown_value(page, "benefit") == shown_value(page, "benefit_all")
 
 
 def test_the_threshold_explorer_works_by_mouse_and_by_keyboard_and_keeps_its_state_in_the_link(visit, study):

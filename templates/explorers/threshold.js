@@ -4,12 +4,13 @@ const countsAt = (patients, threshold) => {
   for (const patient of patients) counts[outcomeAt(patient, patient.probability, threshold)] += 1;
   return counts;
 };
-const measure = ({ tp, fp, fn, tn }, prevalence) => {
+const measure = ({ tp, fp, fn, tn }, prevalence, threshold) => {
   const sensitivity = tp / (tp + fn);
   const specificity = tn / (tn + fp);
   const hits = sensitivity * prevalence;
   const alarms = (1 - specificity) * (1 - prevalence);
   const clear = specificity * (1 - prevalence);
+  const price = threshold / (1 - threshold); // of a false alarm, in hits (Vickers and Elkin 2006)
   return {
     f1: (2 * tp) / (2 * tp + fp + fn),
     gmean: Math.sqrt(sensitivity * specificity),
@@ -17,6 +18,8 @@ const measure = ({ tp, fp, fn, tn }, prevalence) => {
     specificity,
     ppv: hits / (hits + alarms),
     npv: clear / (clear + (1 - sensitivity) * prevalence),
+    benefit: hits - (alarms && alarms * price),
+    benefit_all: prevalence - (1 - prevalence) * price,
   };
 };
 
@@ -66,7 +69,7 @@ start("explore-threshold", (stage) => {
   matrix.append(build("caption", {}, words.matrix), build("thead", {}, head), build("tbody", {}, row("mild", "tn", "fp"), row("severe", "fn", "tp")));
   const values = {};
   const list = build("dl", { class: "values" });
-  for (const name of ["f1", "gmean", "sensitivity", "specificity", "ppv", "npv"]) {
+  for (const name of ["f1", "gmean", "sensitivity", "specificity", "ppv", "npv", "benefit", "benefit_all"]) {
     values[name] = build("dd", { "data-value": name });
     list.append(build("div", {}, build("dt", {}, words[name]), values[name]));
   }
@@ -81,7 +84,7 @@ start("explore-threshold", (stage) => {
     show();
   };
   const pointAt = (value) => {
-    const { sensitivity, specificity } = measure(countsAt(patientsOf(), value), prevalence);
+    const { sensitivity, specificity } = measure(countsAt(patientsOf(), value), prevalence, value);
     return [1 - specificity, sensitivity];
   };
 
@@ -100,7 +103,7 @@ start("explore-threshold", (stage) => {
     handle.setAttribute("cy", up(here[1]));
     const counts = countsAt(patientsOf(), threshold);
     for (const [name, cell] of Object.entries(cells)) cell.textContent = `${counts[name]} ${name.toUpperCase()}`;
-    const measured = measure(counts, prevalence);
+    const measured = measure(counts, prevalence, threshold);
     for (const [name, cell] of Object.entries(values)) cell.textContent = decimal(measured[name]);
     position.max = all.length - 1;
     position.value = Math.max(all.findLastIndex((value) => value >= threshold), 0);
