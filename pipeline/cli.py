@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import UnknownName, UserError
+from pipeline.errors import UnknownName, UserError, mendable
 from pipeline.layout import STAGES, Layout
 from pipeline.settings import PROFILES, Settings, load_settings
 
@@ -60,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 for a user's mistake, 1 for a fault of the program."""
     options = build_parser().parse_args(arguments)
     try:
-        return _run(options)
+        try:
+            return _run(options)
+        except OSError as error:
+            raise mendable(error, options.out or Path()) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -96,8 +99,11 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.verb == "bench":
         from pipeline.benchmarks.run import run_bench
+        from pipeline.lock import alone_in
 
-        return run_bench(settings, layout, device)
+        _refuse_foreign(layout)
+        with alone_in(layout.root):
+            return run_bench(settings, layout, device)
     return _compute(options, settings, layout, device)
 
 
@@ -128,13 +134,14 @@ def _resolve(options: argparse.Namespace) -> tuple[str, str]:
 
 def _compute(options: argparse.Namespace, settings, layout: Layout, device: str) -> int:
     from pipeline.ledger import Ledger
+    from pipeline.lock import alone_in
     from pipeline.progress import Progress
     from pipeline.study import Study, run_stages
 
     progress = Progress(options.quiet)
     _refuse_foreign(layout)
     last = STAGES[-1] if options.verb == "all" else options.verb
-    with _open_engine(options, settings, layout, device) as engine:
+    with alone_in(layout.root), _open_engine(options, settings, layout, device) as engine:
         _tell_processes(engine, settings, device, progress)
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":

@@ -4,6 +4,7 @@ Only the entry points (`pipeline.cli`, `report.cli`) print them and exit with st
 exception is a fault of the program and ends with status 1.
 """
 
+import errno
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -122,6 +123,13 @@ class LeakedImage(UserError):
         )
 
 
+class FolderInUse(UserError):
+    """A study folder in which another run is at work."""
+
+    def __init__(self, root: Path | str):
+        super().__init__(f"another run is at work in {root}; wait until it ends, stop it, or name another folder with --out DIR")
+
+
 class CannotWrite(UserError):
     """A file that the system does not let us write: the disk is full, or the folder is not ours."""
 
@@ -153,6 +161,29 @@ class MissingPackage(UserError):
 
     def __init__(self, package: str, purpose: str):
         super().__init__(f"{purpose} needs the package {package}; install it with: pip install {package}")
+
+
+# What the system says of a folder or file that is not ours to use, and of a full disk.
+NOT_ALLOWED, NO_ROOM = (errno.EACCES, errno.EPERM, errno.EROFS), (errno.ENOSPC, errno.EDQUOT)
+
+
+class NotAllowed(UserError):
+    """A file or folder that the system does not let us use."""
+
+    def __init__(self, path: Path | str):
+        super().__init__(f"{path}: permission denied; change its permissions, or name another file or folder")
+
+
+def mendable(error: OSError, place: Path) -> UserError:
+    """What the user can mend behind an error of the system, which is raised again where it is another one.
+
+    place: what is named where the error does not say where it happened.
+    """
+    if error.errno in NOT_ALLOWED:
+        return NotAllowed(error.filename or place)
+    if error.errno in NO_ROOM:
+        return CannotWrite(error.filename or place, error)
+    raise error
 
 
 def tell_missing(error: ModuleNotFoundError) -> int:

@@ -1,21 +1,23 @@
 """The command line of the report."""
 
 import argparse
-import errno
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import CannotWrite, UnknownName, UserError
+from filelock import FileLock
+
+from pipeline.errors import UnknownName, UserError, mendable
+from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
 RENDERERS = ("auto", "quarto", "embedded")
-# What the system says of a full disk, or of a folder that is not ours to write into.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,15 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     start = time.monotonic()
     try:
-        study = find_study(options.study)
-        Study(study).verify()
-        renderer = choose_renderer(options.renderer)
         try:
-            _render(renderer, study, options.site)
+            study = find_study(options.study)
+            Study(study).verify()
+            renderer = choose_renderer(options.renderer)
+            with site_lock(options.site):
+                _render(renderer, study, options.site.resolve())
         except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            raise CannotWrite(options.site, error) from None
+            raise mendable(error, options.site) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,6 +66,13 @@ def choose_renderer(wanted: str) -> str:
     return wanted if wanted != "auto" else ("quarto" if present else "embedded")
 
 
+def site_lock(site: Path) -> FileLock:
+    """Lets one report at a time build a site; another waits for it. Outside the site, which is replaced."""
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    name = hashlib.sha256(str(site.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"covid-ct-severity-site-{user}-{name}.lock")
+
+
 def _render(renderer: str, study: Path, site: Path) -> None:
     refuse_foreign(site)
     if renderer == "embedded":
@@ -83,9 +91,7 @@ def _render(renderer: str, study: Path, site: Path) -> None:
             from report.attachments import attach
 
             attach(Study(study), building)
-        shutil.rmtree(site, ignore_errors=True)
-        site.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(building, site)
+        put_in_place(building, site)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

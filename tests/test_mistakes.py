@@ -7,6 +7,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,9 +17,11 @@ from safetensors import SafetensorError
 
 from pipeline import errors
 from pipeline.cli import main
+from pipeline.lock import alone_in
 from pipeline.weights import write_safetensors, write_weights
 from report import errors as report_errors
 from report.cli import main as report_main
+from report.cli import site_lock
 from tests.long_runs import ROOT, run_command
 
 
@@ -149,6 +153,23 @@ def test_weights_that_cannot_be_written_are_one_line(tmp_path):
         write_safetensors(tmp_path / "weights.safetensors", {}, full)
 
 
+def test_a_study_folder_in_which_another_run_is_at_work(capsys, tmp_path):
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false"]
+    with alone_in(tmp_path / "out"):
+        assert f"another run is at work in {tmp_path / 'out'}; wait until it ends" in refused(capsys, *words)
+        assert "another run is at work" in refused(capsys, "bench", *words[1:])
+    assert main([*words, "--quiet"]) == 0
+
+
+def test_a_file_system_without_locks_runs_all_the_same(monkeypatch, tmp_path):
+    def unknown(*_, **__):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
+    with alone_in(tmp_path / "out"):
+        assert (tmp_path / "out").is_dir()
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["--study", "nowhere"], "nowhere does not exist"),
     (["--renderer", "latex"], "unknown renderer 'latex'"),
@@ -183,6 +204,49 @@ def test_a_site_of_others_and_one_that_git_keeps_are_not_emptied(capsys, tmp_pat
     assert "holds other files" in capsys.readouterr().err and (site / foreign).read_text() == "keep me"
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_what_the_system_does_not_allow_is_one_line(capsys, monkeypatch, tmp_path, tiny, code):
+    def forbidden(*_):
+        raise OSError(code, "no", "/data/labels.csv")
+
+    monkeypatch.setattr("report.cli._render", forbidden)
+    assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site")]) == 2
+    assert capsys.readouterr().err == "error: /data/labels.csv: permission denied; change its permissions, or name another file or folder\n"
+    monkeypatch.setattr("pipeline.data.sources.slices.read_table", forbidden)
+    assert "/data/labels.csv: permission denied" in refused(
+        capsys, "data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "source=slices",
+        f"source_path={tmp_path}")
+
+
+def test_other_errors_of_the_system_are_faults_of_the_program(monkeypatch, tmp_path, tiny):
+    def broken(*_):
+        raise FileNotFoundError(errno.ENOENT, "no", "pandoc")
+
+    monkeypatch.setattr("report.cli._render", broken)
+    with pytest.raises(FileNotFoundError):
+        report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site")])
+
+
+def test_a_site_behind_a_link_is_built_where_the_link_leads(monkeypatch, tmp_path, tiny):
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    seen = []
+    monkeypatch.setattr("report.cli._render", lambda renderer, study, site: seen.append(site))
+    assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "link"), "--quiet"]) == 0
+    assert seen == [(tmp_path / "there").resolve()]
+
+
+def test_a_second_report_into_the_same_site_waits_for_the_first(monkeypatch, tmp_path, tiny):
+    rendered = threading.Event()
+    monkeypatch.setattr("report.cli._render", lambda *_: rendered.set())
+    with ThreadPoolExecutor(1) as pool:
+        with site_lock(tmp_path / "site"):
+            second = pool.submit(report_main, ["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--quiet"])
+            assert not rendered.wait(1)
+            assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "other"), "--quiet"]) == 0 and rendered.is_set()
+            rendered.clear()
+        assert second.result() == 0 and rendered.is_set()
+
+
 def test_a_full_disk_stops_the_report_with_one_line(capsys, monkeypatch, tmp_path, tiny):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -192,7 +256,7 @@ def test_a_full_disk_stops_the_report_with_one_line(capsys, monkeypatch, tmp_pat
     assert "site cannot be written (No space left on device); free some space" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("module", "words", "package"), [("pipeline", ["all"], "torch"), ("report", [], "numpy")])
+@pytest.mark.parametrize(("module", "words", "package"), [("pipeline", ["all"], "torch"), ("report", [], "filelock")])
 def test_an_environment_without_the_packages_is_one_line(module, words, package):
     done = subprocess.run([sys.executable, "-S", "-m", module, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (

@@ -1,10 +1,12 @@
 """The synthetic chest CT: the oracle, the HU ranges, the exact masks, and lungs that segmentation finds again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipeline.data.lungs import segment_lungs
+from pipeline.data.lungs import lung_area, segment_lungs
 from pipeline.data.prepare import choose_slices, fit, prepare
 from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
@@ -57,6 +59,27 @@ def test_segmentation_finds_the_lungs_again(cohort):
     found = segment_lungs(scan.volume, scan.spacing)
     dice = 2 * (found & scan.lung_mask).sum() / (found.sum() + scan.lung_mask.sum())
     assert dice > 0.9
+
+
+def test_a_coarse_look_at_the_lungs_chooses_the_same_slices_or_their_neighbours(cohort):
+    scan = scan_patient(3, cohort, 512, 2023)
+    exact = segment_lungs(scan.volume, scan.spacing).sum(axis=(1, 2))
+    coarse = lung_area(scan.volume, scan.spacing)
+    np.testing.assert_allclose(coarse, exact, rtol=0.1)
+    np.testing.assert_allclose(choose_slices(coarse, 10), choose_slices(exact, 10), atol=1)
+
+
+def test_large_pixels_are_all_looked_at(patient):
+    exact = segment_lungs(patient.volume, patient.spacing).sum(axis=(1, 2))
+    np.testing.assert_array_equal(lung_area(patient.volume, patient.spacing), exact)
+
+
+def test_a_scan_without_masks_is_prepared_as_its_segmentation_says(patient):
+    found = segment_lungs(patient.volume, patient.spacing)
+    alone = prepare(replace(patient, lung_mask=None), 10, 128, (-1000.0, 400.0))
+    given = prepare(replace(patient, lung_mask=found), 10, 128, (-1000.0, 400.0))
+    np.testing.assert_array_equal(alone.slices, given.slices)
+    assert alone.lesion_fraction is None and given.lesion_fraction > 0
 
 
 def test_prepared_slices(patient):

@@ -14,6 +14,8 @@ from skimage.segmentation import clear_border
 AIR_BELOW_HU = -400.0
 SMALLEST_LUNG_MM2 = 400.0
 CLOSING_MM = 8.0
+# Pixels this large still show how much lung a slice holds, in a quarter of the time of a usual scan's.
+COARSE_MM = 1.5
 
 
 def segment_lungs(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
@@ -28,6 +30,16 @@ def segment_lungs(volume: np.ndarray, spacing: tuple[float, float, float]) -> np
     bool array (z, y, x). A slice without lungs is all False.
     """
     return np.stack([_segment_slice(plane, spacing[1:]) for plane in volume])
+
+
+def lung_area(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Pixels of lung in each slice, int64 (z,), estimated on every nth pixel where pixels are finer than COARSE_MM.
+
+    Parameters as for `segment_lungs`.
+    """
+    step = max(1, int(COARSE_MM / np.mean(spacing[1:])))
+    coarse = segment_lungs(volume[:, ::step, ::step], (spacing[0], spacing[1] * step, spacing[2] * step))
+    return coarse.sum(axis=(1, 2)) * step**2
 
 
 def _segment_slice(plane: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.transform import resize
 
-from pipeline.data.lungs import segment_lungs
+from pipeline.data.lungs import lung_area, segment_lungs
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.window import apply_window
 from pipeline.errors import NoLungs, TooFewSlices
@@ -20,12 +20,11 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
     Raises NoLungs, and TooFewSlices when fewer than `slices` slices show lung.
     """
     lungs = patient.lung_mask
-    if lungs is None:
-        lungs = segment_lungs(patient.volume, patient.spacing)
-    if not lungs.any():
+    area = lung_area(patient.volume, patient.spacing) if lungs is None else lungs.sum(axis=(1, 2))
+    if not area.any():
         raise NoLungs(patient.id, float(patient.volume.min()), float(patient.volume.max()))
-    chosen = choose_slices(lungs.sum(axis=(1, 2)), slices, patient.id)
-    inside = lungs[chosen]
+    chosen = choose_slices(area, slices, patient.id)
+    inside = segment_lungs(patient.volume[chosen], patient.spacing) if lungs is None else lungs[chosen]
     values = apply_window(patient.volume[chosen], *window) * inside
     lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen] & inside
     return PreparedPatient(
@@ -70,7 +69,7 @@ def fit(plane: np.ndarray, size: int) -> np.ndarray:
     return np.clip(resized, plane.min(initial=0), plane.max(initial=0)).astype(np.float32)
 
 
-def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
-    if lesions is None:
+def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray | None) -> float | None:
+    if lesions is None or lungs is None:
         return None
     return float((lesions & lungs).sum() / max(int(lungs.sum()), 1))

@@ -14,6 +14,7 @@ from report.embedded.html import write_html
 from report.embedded.pandoc import parse_markdown
 from report.embedded.pdf import write_pdf
 from report.embedded.source import Page, read_page
+from report.placing import put_in_place
 from report.study import ROOT, Study
 from report.templating import TEMPLATES
 
@@ -32,8 +33,7 @@ def render_site(study: Path, site: Path) -> None:
                 future.result()
         shutil.copy(TEMPLATES / "page" / "style.css", building / "style.css")
         attach(Study(study), building)
-        shutil.rmtree(site, ignore_errors=True)
-        building.rename(site)
+        put_in_place(building, site)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
