@@ -62,6 +62,7 @@ class Settings:
         batches; the data, their split and the pretrained weights stay the same.
     folds: how many folds the patients are dealt into, so that each is tested once; 1 tests the study's own test set alone.
         Validation and test sets hold one fold each, so where `split` is not given it follows from the folds.
+    nested: search the hyperparameters anew in every fold, so that no patient helps to choose those he or she is tested with.
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     controls: trainings on shuffled labels, which must find nothing; 0 for none.
@@ -99,6 +100,7 @@ class Settings:
     search: str
     seeds: int
     folds: int
+    nested: bool
     grid: dict[str, Grid]
 
     def final_epochs(self, model: str) -> int:
@@ -142,7 +144,7 @@ def _from_table(profile: str, table: dict) -> Settings:
         model: Grid(**{key: tuple(map(float, grid[key])) for key in SEARCHED}) for model, grid in table.pop("grid").items()
     }
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Settings(profile=profile, fast=True, search="coordinate", seeds=1, folds=1, grid=grids, **values)
+    return Settings(profile=profile, fast=True, search="coordinate", seeds=1, folds=1, nested=False, grid=grids, **values)
 
 
 def _apply(settings: Settings, override: str) -> Settings:
@@ -215,6 +217,7 @@ def check(settings: Settings) -> None:
     require("folds", settings.folds == 1 or settings.folds >= 3, "give 1 for none, or 3 or more")
     require("split", settings.folds == 1 or all(abs(part * settings.folds - 1) < 0.1 for part in settings.split[1:]),
             f"validation and test have to hold one of the {settings.folds} folds each; leave split out, and it follows from folds")
+    require("nested", settings.folds > 1 or not settings.nested, "it belongs to a cross-validation; add --folds N")
     require("window", len(settings.window) == 2 and settings.window[0] < settings.window[1],
             "give the lower and then the upper edge in HU, for example -1000,400")
     require("source_path", bool(settings.source_path) or settings.source == "synthetic",

@@ -27,7 +27,7 @@ SETTINGS = {
     "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
     "evaluate": ("fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
-    "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds"),
+    "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds", "nested"),
     "external data": ("seed", "external", "external_path", "external_patients", "image_size", "slices", "window"),
     "external test": ("seed", "draws", "fast", "seeds"),
     "decisions": ("seed", "draws", "folds"),
@@ -117,6 +117,9 @@ def _particular_settings(unit: Unit, settings: Settings) -> object:
         return asdict(settings.grid[unit.subject])
     if unit.stage == "train":
         return settings.final_epochs(unit.subject)
+    if unit.step == "folds" and settings.nested:
+        grids = {model: asdict(grid) for model, grid in settings.grid.items()}
+        return [settings.epochs_tuning, settings.last_epochs, settings.search, grids]
     path = {"data": settings.source_path, "data/external": settings.external_path}.get(unit.name)
     if path:
         return _fingerprint(Path(path))

@@ -134,6 +134,11 @@ class Selections:
         found = self.study.over_folds(name)["by_fold"]
         return found[0] == min(found) < max(found)
 
+    def same_as_study(self, model: str) -> int:
+        """In how many of the other folds a nested search chose the hyperparameters that the study's own search did."""
+        first, *others = self.study.folds["chosen"][model]
+        return sum(values == first for values in others)
+
     def by_folds(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.over_folds(model)["auc"])
 

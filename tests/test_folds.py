@@ -17,11 +17,16 @@ from pipeline.evaluation.auc import interval_of_auc
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.cross_validated import decide, gather, summarise
 from pipeline.evaluation.differences import compare_aucs
+from pipeline.evaluation.fold import SCORED, Fold, FoldJob, score_fold
 from pipeline.evaluation.roles import deal_folds, folds_of, splits_of
 from pipeline.layout import Layout
 from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
+from pipeline.training.final import read_chosen
+from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
+from pipeline.training.search import Search
+from pipeline.training.trial import start_network
 from report.behind import file_text
 from report.figures.folds import draw_folds
 from report.sentences import Sentences
@@ -122,14 +127,64 @@ def settings():
 
 def test_the_first_fold_trained_anew_gives_the_scores_of_the_study(study, settings, plain_arithmetic):
     dataset, backend = load_dataset(study.layout), choose_backend("cpu", True)
-    jobs = folds._plan(deal_folds(dataset.labels, dataset.splits, 5, settings.seed), settings.watching(backend.bf16), study.layout, backend)
-    job = next(job for job in jobs if job.model == "CNN1" and job.fold == 1)
-    assert job.backend == suited(backend, "CNN1") and Counter(job.splits)["test"] == 4
-    found = folds.score_fold(replace(job, splits=tuple(dataset.splits)))
-    for split in folds.SCORED:
+    job = planned(study, settings, "CNN1", [read_chosen(study.layout, "CNN1")])[0]
+    assert job.backend == suited(backend, "CNN1") and Counter(job.splits)["test"] == 4 and job.search is None
+    found = score_fold(replace(job, splits=tuple(dataset.splits))).scores
+    for split in SCORED:
         np.testing.assert_array_equal(found[split], read_scores(study.layout, "CNN1", split))
-    other = folds.score_fold(job)
+    other = score_fold(job).scores
     assert not np.array_equal(other["test"], found["test"]) and other["test"].shape == (4,)
+
+
+@pytest.mark.parametrize("model", ["CNN1", "ResNet18"])
+def test_a_nested_search_on_the_splits_of_the_study_finds_what_the_study_found(study, settings, plain_arithmetic, model):
+    wrong = Hyperparameters(1.0, 1.0, 0.5)
+    job = planned(study, replace(settings, nested=True), model, [wrong])[0]
+    found = score_fold(replace(job, splits=tuple(load_dataset(study.layout).splits)))
+    assert found.chosen == read_chosen(study.layout, model)
+    for split in SCORED:
+        np.testing.assert_array_equal(found.scores[split], read_scores(study.layout, model, split))
+
+
+def test_a_nested_search_goes_by_the_splits_of_its_fold(study, settings, plain_arithmetic):
+    job = planned(study, replace(settings, nested=True), "DNN1", [Hyperparameters(1.0, 1.0, 0.5)])[2]
+    splits, patients = np.array(job.splits), load_dataset(study.layout)
+    grid = job.search.grid
+    search = Search(grid, job.search.last_epochs)
+    data = gather_training_data(replace(patients, splits=splits), job.monitor_slices)
+
+    def train(values):
+        network, seed = start_network(job, patients.slices.shape[-1])
+        return fit_network(network, data, values, settings.epochs_tuning, job.batch_size, seed, job.backend).history
+
+    for coordinate in ("lr", "wd", "mp"):  # by hand: each coordinate at the best so far
+        for values in search.missing(coordinate):
+            search.trials[values] = train(values)
+        search.settle(coordinate)
+    assert score_fold(job).chosen == Hyperparameters(**search.chosen)
+
+
+def test_a_model_that_borrows_its_values_takes_those_of_the_same_fold(study, settings, monkeypatch):
+    def run(jobs, *_):
+        """Each fold finds a learning rate of its own."""
+        return [Fold(Hyperparameters(job.fold / 8, 0.0, 1.0) if job.search else job.chosen, {"test": np.zeros(1)}) for job in jobs]
+
+    written = {}
+    monkeypatch.setattr(folds, "_run", run)
+    monkeypatch.setattr(folds, "_write", lambda layout, dataset, fold_of, found, nested: written.update(found, nested=nested))
+    for nested in (True, False):
+        folds.cross_validate("", replace(settings, nested=nested).watching(False), study.layout, choose_backend("cpu", True), None, None)
+        stored, borrowed = read_chosen(study.layout, "ResNet18"), written["ResNet18og"]
+        assert written["nested"] is nested and [fold.chosen for fold in borrowed] == [fold.chosen for fold in written["ResNet18"]]
+        assert [fold.chosen.lr for fold in borrowed[1:]] == ([1 / 8, 2 / 8, 3 / 8, 4 / 8] if nested else [stored.lr] * 4)
+        assert borrowed[0].chosen == stored
+
+
+def planned(study, settings, model: str, chosen: list) -> list:
+    """The jobs of a model for the folds 1 to 4."""
+    dataset, backend = load_dataset(study.layout), choose_backend("cpu", True)
+    dealt = deal_folds(dataset.labels, dataset.splits, 5, settings.seed)
+    return folds._plan([model], {model: chosen}, dealt, settings.watching(backend.bf16), study.layout, backend)
 
 
 def test_finished_folds_are_not_trained_again(tmp_path):
@@ -141,17 +196,16 @@ def test_finished_folds_are_not_trained_again(tmp_path):
                 Counting.ran += 1
                 if Counting.ran == 4:
                     raise KeyboardInterrupt
-                yield index, {"validation": np.array([0.5]), "test": np.array([job.fold / 8])}
+                yield index, Fold(job.chosen, {"validation": np.array([0.5]), "test": np.array([job.fold / 8])})
 
-    from pipeline.training.loop import Hyperparameters
-
-    jobs = [folds.FoldJob(tmp_path, "CNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, 8, 1, 1, choose_backend("cpu", False), 1, False, fold=fold)
+    jobs = [FoldJob(tmp_path, "CNN1", Hyperparameters(1e-3, 0.0, 1.0), 1, 8, 1, 1, choose_backend("cpu", False), 1, False, fold=fold)
             for fold in range(1, 6)]
     again = lambda digest: folds._run(jobs, digest, Layout(tmp_path), Counting(0), Progress(quiet=True))  # noqa: E731
     with pytest.raises(KeyboardInterrupt):
         again("a")
     found = again("a")
-    assert Counting.ran == 4 + 2 and [float(one["test"][0]) for one in found] == [fold / 8 for fold in range(1, 6)]
+    assert Counting.ran == 4 + 2 and found[0].chosen == jobs[0].chosen
+    assert [float(one.scores["test"][0]) for one in found] == [fold / 8 for fold in range(1, 6)]
     again("b")
     assert Counting.ran == 6 + 5
 
@@ -201,6 +255,19 @@ def test_the_sentences_tell_of_the_folds(folded):
     assert "each of the 24 patients tested once" in Sentences(folded, EN).abstract.markdown
     assert "the folds of section" in Sentences(folded, EN).limits.markdown
     assert "v delih iz razdelka" in Sentences(folded, SL).limits.markdown
+
+
+def test_a_nested_search_is_told_as_one(folded):
+    last, values = folded.compared[-1], {"lr": 0.5, "wd": 0.0, "mp": 1.0}
+    for words, alone in ((EN, "Only the first fold is free of the search"), (SL, "Le prvi del ni sodeloval pri iskanju")):
+        assert alone in Sentences(folded, words).folds.markdown and "nested=true" in Sentences(folded, words).folds.markdown
+    folded.folds["chosen"] = {model: [values, values, values | {"lr": 0.25}, values, values | {"wd": 0.5}] for model in folded.models}
+    english, slovenian = (Sentences(folded, words).folds.markdown for words in (EN, SL))
+    assert "searched anew in every fold" in english and f"For {last} the search of 2 of the 4 other folds ended where" in english
+    assert "vsak del iskal znova" in slovenian and f"Pri modelu {last} se je iskanje v 2 od 4 drugih delov" in slovenian
+    assert "Only the first fold" not in english and "Le prvi del" not in slovenian
+    assert "helped to choose" not in Sentences(folded, EN).limits.markdown
+    assert "hiperparametri, pri izbiri" not in Sentences(folded, SL).limits.markdown
 
 
 def test_a_single_split_is_told_as_one(study, monkeypatch):

@@ -59,6 +59,7 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "controls=some"], "give a whole number"),
     (["all", "--folds", "5", "--set", "split=0.5,0.25,0.25"], "validation and test have to hold one of the 5 folds each"),
     (["all", "--folds", "2"], "setting folds=2 is not possible: give 1 for none, or 3 or more"),
+    (["all", "--set", "nested=true"], "it belongs to a cross-validation; add --folds N"),
     (["all", "--folds", "0"], "setting folds=0 is not possible"),
     (["all", "--folds", "many"], "give a whole number"),
     (["all", "--search", "random"], "unknown search 'random'; choose one of: coordinate, grid"),

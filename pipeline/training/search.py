@@ -6,6 +6,7 @@ result says so, as the source study does. A full grid tries every combination an
 coordinates alone would have chosen is kept beside it.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
@@ -65,6 +66,19 @@ class Search:
             "chosen": self.chosen[coordinate],
             "chosen_by_auc": getattr(candidates[by_auc], coordinate),
         })
+
+    def run(self, kind: str, train: Callable[[Hyperparameters], list[dict[str, float]]]) -> Hyperparameters:
+        """Search from beginning to end, trial after trial, and return the values chosen.
+
+        kind: `coordinate` or `grid`; train: gives the history of a trial.
+        """
+        if kind == "grid":
+            self.trials |= {values: train(values) for values in self.combinations()}
+        for coordinate in SEARCHED:
+            self.trials |= {values: train(values) for values in self.missing(coordinate)}
+            self.settle(coordinate)
+        self.conclude()
+        return self.best()
 
     def conclude(self) -> None:
         """After the last coordinate: choose the tried combination with the lowest validation loss.
