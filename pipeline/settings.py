@@ -203,8 +203,9 @@ def check(settings: Settings) -> None:
     for key in ("patients", "external_patients"):
         require(key, getattr(settings, key) <= MOST_PATIENTS, f"give at most {MOST_PATIENTS}")
     for key in ("slices", "batch_size", "epochs_tuning", "epochs_small", "epochs_resnet", "last_epochs",
-                "seeds", "pretrain_images", "pretrain_epochs", "draws"):
+                "seeds", "pretrain_epochs", "draws"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
+    require("pretrain_images", settings.pretrain_images >= 10, "give 10 or more; one in ten is held out")
     require("controls", settings.controls >= 0, "give 1 or more, or 0 for none")
     require("monitor_slices", settings.monitor_slices >= 0, "give 1 or more, or 0 to leave it to the machine")
     require("batch_size", settings.batch_size >= 2, "batch normalisation needs at least 2 images in a batch")

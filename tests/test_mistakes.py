@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from pipeline import errors
 from pipeline.cli import main
+from pipeline.data.preview import main as preview_main
 from pipeline.lock import alone_in
 from pipeline.weights import write_safetensors, write_weights
 from report import errors as report_errors
@@ -59,6 +60,7 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "controls=some"], "give a whole number"),
     (["all", "--folds", "5", "--set", "split=0.5,0.25,0.25"], "validation and test have to hold one of the 5 folds each"),
     (["all", "--folds", "2"], "setting folds=2 is not possible: give 1 for none, or 3 or more"),
+    (["all", "--set", "pretrain_images=2", "pretrain_classes=2"], "give 10 or more; one in ten is held out"),
     (["all", "--set", "nested=true"], "it belongs to a cross-validation; add --folds N"),
     (["all", "--folds", "0"], "setting folds=0 is not possible"),
     (["all", "--folds", "many"], "give a whole number"),
@@ -312,6 +314,14 @@ def test_a_damaged_picture_found_by_a_worker_is_one_line(tmp_path):
 def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):
     done = run_command(ROOT / "tests" / "data" / "chest-ct-slice.dcm", tmp_path / "picture.xyz", module="pipeline.data.preview")
     assert done.returncode == 2 and "end it in .png or .jpg" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_preview_makes_its_folder_and_tells_where_it_cannot(capsys, tmp_path):
+    scan = str(ROOT / "tests" / "data" / "chest-ct-slice.dcm")
+    assert preview_main([scan, str(tmp_path / "new" / "picture.png")]) == 0 and (tmp_path / "new" / "picture.png").exists()
+    (tmp_path / "file").touch()
+    assert preview_main([scan, str(tmp_path / "file" / "picture.png")]) == 2
+    assert "picture.png cannot be written" in capsys.readouterr().err
 
 
 def test_a_study_that_does_not_match_its_manifest(capsys, tmp_path, tiny):

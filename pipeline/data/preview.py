@@ -12,6 +12,7 @@ from pipeline.data.lungs import segment_lungs
 from pipeline.data.reading import read_scan
 from pipeline.data.window import apply_window
 from pipeline.errors import UserError
+from pipeline.records import write_atomically
 
 WINDOW = (-1000.0, 400.0)
 MASK_COLOUR = np.array([0.0, 0.65, 0.81])
@@ -36,9 +37,10 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m pipeline.data.preview SCAN OUT.png", file=sys.stderr)
         return 2
     try:
-        if Path(arguments[1]).suffix.lower() not in Image.registered_extensions():
-            raise UserError(f"{arguments[1]} names no kind of picture; end it in .png or .jpg")
-        Image.fromarray(preview(Path(arguments[0]))).save(arguments[1])
+        scan, target = map(Path, arguments)
+        if target.suffix.lower() not in Image.registered_extensions():
+            raise UserError(f"{target} names no kind of picture; end it in .png or .jpg")
+        write_atomically(target, Image.fromarray(preview(scan)).save)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
