@@ -26,11 +26,10 @@ WORKER_ENVIRONMENT = {
 
 
 def core_count() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows
-        return os.cpu_count() or 1
+    """Cores this process may use, within the limits of a container."""
+    from joblib import cpu_count
+
+    return cpu_count()
 
 
 def _end_with_parent() -> None:

@@ -30,6 +30,11 @@ def test_data_are_made_on_all_cores_whatever_trains(tmp_path, device, fast, proc
             assert (cores is engine) == (engine.processes > 0 or fast == "false")
 
 
+def test_cores_are_those_that_a_container_leaves(monkeypatch):
+    monkeypatch.setattr("joblib.externals.loky.backend.context._cpu_count_cgroup", lambda cores: 1)
+    assert core_count() == 1
+
+
 def end_at_once(_):
     os.kill(os.getpid(), signal.SIGTERM)
 
