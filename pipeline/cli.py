@@ -140,6 +140,8 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
 
     progress = Progress(options.quiet)
     _refuse_foreign(layout)
+    if options.verb == "all" and (status := _report(options, "--check")):  # before the long work, not after it
+        return status
     last = STAGES[-1] if options.verb == "all" else options.verb
     with alone_in(layout.root), _open_engine(options, settings, layout, device) as engine:
         _tell_processes(engine, settings, device, progress)
@@ -147,7 +149,7 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
     if options.verb != "all":
         return 0
     progress.say(f"study: whole, in {layout.root}")
-    return _report(layout.root, options)
+    return _report(options, "--study", str(layout.root))
 
 
 def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: str):
@@ -186,7 +188,7 @@ def _refuse_foreign(layout: Layout) -> None:
         raise UserError(f"--out {root}: no permission to write there; name another folder")
 
 
-def _report(root: Path, options: argparse.Namespace) -> int:
-    """Render the report as a program of its own: the pipeline never imports it."""
-    words = [sys.executable, "-m", "report", "--study", str(root), "--site", str(options.site), "--renderer", options.renderer]
+def _report(options: argparse.Namespace, *what: str) -> int:
+    """Run the report as a program of its own, which the pipeline never imports; its exit status."""
+    words = [sys.executable, "-m", "report", *what, "--site", str(options.site), "--renderer", options.renderer]
     return subprocess.run(words + (["--quiet"] if options.quiet else []), check=False).returncode

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.errors import UnknownName, UserError, mendable
+from pipeline.errors import NotAllowed, UnknownName, UserError, mendable
 from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
@@ -32,14 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--study", metavar="DIR", type=Path, help="study folder (default: the newest finished one in artifacts/)")
     parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where the site goes (default _site)")
     parser.add_argument("--renderer", default="auto", help="auto, quarto or embedded (auto: Quarto where it is installed)")
+    parser.add_argument("--check", action="store_true", help="see whether it could be rendered there, and render nothing")
     parser.add_argument("--quiet", action="store_true", help="print errors alone")
     options = parser.parse_args(arguments)
     start = time.monotonic()
     try:
         try:
+            renderer = choose_renderer(options.renderer)
+            refuse_foreign(options.site)
+            if options.check:
+                return 0
             study = find_study(options.study)
             Study(study).verify()
-            renderer = choose_renderer(options.renderer)
             with site_lock(options.site):
                 _render(renderer, study, options.site.resolve())
         except OSError as error:
@@ -74,7 +78,6 @@ def site_lock(site: Path) -> FileLock:
 
 
 def _render(renderer: str, study: Path, site: Path) -> None:
-    refuse_foreign(site)
     if renderer == "embedded":
         from report.embedded.site import render_site
 
@@ -97,6 +100,9 @@ def _render(renderer: str, study: Path, site: Path) -> None:
 
 
 def refuse_foreign(site: Path) -> None:
-    """Never empty a folder that holds something else than a site of this project, nor one that git keeps."""
+    """Never empty a folder that holds something else than a site of this project, nor one that git keeps; see that it can be made."""
     if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "report" / "en").is_dir()) or (site / ".git").exists()):
         raise UserError(f"--site {site} holds other files; name a new or empty folder")
+    parent = next(folder for folder in site.absolute().parents if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise NotAllowed(parent)

@@ -143,6 +143,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(capsys, tmp_pat
     assert main([*words, "--quiet"]) == 0 and (tmp_path / "out" / "data" / "slices.npy").exists()
 
 
+def test_a_site_that_cannot_be_made_is_told_before_the_long_work(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thesis.txt").write_text("keep me")
+    done = run_command("all", "--profile", "tiny", "--device", "cpu", "--out", tmp_path / "out", "--site", tmp_path / "site", "--quiet")
+    assert (done.returncode, done.stderr) == (2, f"error: --site {tmp_path / 'site'} holds other files; name a new or empty folder\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_weights_that_cannot_be_written_are_one_line(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "weights.safetensors", tmp_path):
