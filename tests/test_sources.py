@@ -217,6 +217,7 @@ def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):
     ("id,label\na,2\n", "line 2 has label '2'"),
     ("id,label\na,0\na,1\n", "patient a stands in it twice"),
     ("id,label\n,1\n", "line 2 has no id"),
+    ("id,label,path\na,0,x.npy\nb,1,\nc,1,\nd,1,x.npy\n", "patients a and d have the same path; give each a scan of their own"),
 ])
 def test_a_table_that_breaks_the_contract_is_refused(tmp_path, text, message):
     (tmp_path / "labels.csv").write_text(text)

@@ -44,8 +44,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 
 def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = "id", label_column: str = "label") -> None:
-    """Refuse a label other than 0 or 1, an empty id and a patient listed twice."""
+    """Refuse a label other than 0 or 1, an empty id, a patient listed twice, and two patients with the same path."""
     seen: set[str] = set()
+    owners: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         patient, label = row[id_column] or "", row[label_column] or ""
         if not patient:
@@ -55,3 +56,6 @@ def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = 
         if patient in seen:
             raise BadTable(path, f"patient {patient} stands in it twice", "give each patient one row")
         seen.add(patient)
+        scan = row.get("path")
+        if scan and owners.setdefault(scan, patient) != patient:
+            raise BadTable(path, f"patients {owners[scan]} and {patient} have the same path", "give each a scan of their own")
