@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import UnknownName, UserError, mendable
+from pipeline.errors import STOPPED, UnknownName, UserError, mendable
 from pipeline.layout import STAGES, Layout
 from pipeline.settings import PROFILES, Settings, load_settings
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+STOPPED = 130  # the exit status of a program that Ctrl-C has stopped
+
 
 class UserError(Exception):
     """A mistake the user can mend; its text is one line that ends in what to do."""

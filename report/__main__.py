@@ -1,8 +1,9 @@
 """Entry point of `python -m report`."""
 
+import os
 import sys
 
-from pipeline.errors import tell_missing
+from pipeline.errors import STOPPED, tell_missing
 
 if __name__ == "__main__":
     try:
@@ -11,4 +12,7 @@ if __name__ == "__main__":
         status = main()
     except ModuleNotFoundError as error:
         status = tell_missing(error)
+    if status == STOPPED:
+        sys.stderr.flush()
+        os._exit(status)  # libraries that tidy up at the end complain about kernels that were stopped
     sys.exit(status)

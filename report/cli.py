@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.errors import NotAllowed, UnknownName, UserError, mendable
+from pipeline.errors import STOPPED, NotAllowed, UnknownName, UserError, mendable
 from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(f"stopped; {options.site} is as it was", file=sys.stderr)
-        return 130
+        return STOPPED
     if not options.quiet:
         print(f"report: {study} rendered by the renderer '{renderer}' in {time.monotonic() - start:.1f} s")
         print(f"open {options.site / 'index.html'}")

@@ -5,9 +5,11 @@ import inspect
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -290,6 +292,21 @@ def test_a_report_that_is_stopped_says_so_in_one_line(capsys, monkeypatch, tmp_p
     monkeypatch.setattr("report.cli._render", stop)
     assert report_main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site")]) == 130
     assert capsys.readouterr().err == f"stopped; {tmp_path / 'site'} is as it was\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends the signal that Ctrl-C sends on Unix")
+def test_a_stopped_report_does_not_wait_for_its_pages(tmp_path, tiny):
+    words = [sys.executable, "-m", "report", "--study", tiny / "study", "--site", tmp_path / "site", "--renderer", "embedded"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as report:
+        while not (tmp_path / ".site-building").exists() and report.poll() is None:
+            time.sleep(0.05)
+        time.sleep(1)
+        report.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        shown, told = report.communicate()
+    assert time.monotonic() - start < 10
+    assert (report.returncode, shown, told) == (130, "", f"stopped; {tmp_path / 'site'} is as it was\n")
+    assert not list(tmp_path.iterdir())
 
 
 def errors_of(module) -> list[type]:

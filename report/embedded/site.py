@@ -1,7 +1,8 @@
 """Renders every page of the project into one site folder."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -29,13 +30,28 @@ def render_site(study: Path, site: Path) -> None:
     try:
         pages = [read_page(ROOT / path) for path in yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["project"]["render"]]
         with ThreadPoolExecutor(len(pages)) as pool:  # the work is done in kernels, Pandoc and Typst
-            for future in [pool.submit(_render_page, page, study, building) for page in pages]:
-                future.result()
+            work = [pool.submit(_render_page, page, study, building) for page in pages]
+            try:
+                for done in work:
+                    done.result()
+            except KeyboardInterrupt:
+                while wait(work, timeout=0.2).not_done:  # kernels may be about to start
+                    _end_children()
+                raise
         shutil.copy(TEMPLATES / "page" / "style.css", building / "style.css")
         attach(Study(study), building)
         put_in_place(building, site)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _end_children() -> None:
+    """End the kernels and Pandoc, so that the pages in work stop."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _render_page(page: Page, study: Path, building: Path) -> None:
