@@ -302,7 +302,8 @@ class Study:
 
     @cached_property
     def folds(self) -> dict | None:
-        """The cross-validation: what `over_folds` gives by `models` and `baselines`, and `differences`; None for a single split."""
+        """The cross-validation: what `over_folds` gives by `models` and `baselines`, `differences`, and in a nested one `chosen`, the
+        hyperparameters of each fold by model; None for a single split."""
         return read_json(self.layout.folds("json"), "evaluate") if self.settings["folds"] > 1 else None
 
     def over_folds(self, name: str) -> dict:

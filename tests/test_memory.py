@@ -4,13 +4,19 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from pipeline.cli import main
+from pipeline.data.dataset import load_dataset
+from pipeline.device import choose_backend
 from pipeline.engine import Engine
+from pipeline.evaluation.evaluate import load_trained
+from pipeline.evaluation.scoring import score_split
 from pipeline.memory import _group_limit, fitting_processes, free_memory
 from pipeline.models.registry import build_model
 from pipeline.training.footprint import training_memory
+from pipeline.training.predict import predict_slices
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,17 @@ def test_limits_of_containers_and_batch_jobs(tmp_path, groups, limits, limit):
     if groups:
         (tmp_path / "cgroup").write_text(groups)
     assert _group_limit(tmp_path / "cgroup", tmp_path / "mounted") == limit
+
+
+def test_patients_scored_a_few_at_a_time_get_the_same_probabilities(study, monkeypatch, plain_arithmetic):
+    dataset, backend = load_dataset(study.layout), choose_backend("cpu", fast=False)
+    network = load_trained(study.layout, "CNN1", 128)
+    at_once = score_split(network, dataset, "test", backend)
+    read = []
+    monkeypatch.setattr("pipeline.evaluation.scoring.PATIENTS_AT_ONCE", 3)
+    monkeypatch.setattr("pipeline.evaluation.scoring.predict_slices", lambda *given: read.append(len(given[1])) or predict_slices(*given))
+    np.testing.assert_allclose(score_split(network, dataset, "test", backend), at_once, atol=1e-6)
+    assert max(read) == 3 and sum(read) == len(dataset.members("test")) == len(at_once)
 
 
 def test_the_system_tells_what_is_free():

@@ -1,6 +1,6 @@
 """Which models are compared, the two baselines that need no network, and which of them the test patients tell apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -87,12 +87,12 @@ def baseline_scores(dataset: Dataset, patients: np.ndarray) -> dict[str, np.ndar
 
     patients: indices (n,); the scores are float64 (n,).
     """
-    scores = {"density": mean_density(dataset.slices[patients])}
+    scores = {"density": mean_density(dataset.slices[patient] for patient in patients)}
     if np.isfinite(dataset.lesion_fraction).all():
         scores["oracle"] = dataset.lesion_fraction[patients]
     return scores
 
 
-def mean_density(slices: np.ndarray) -> np.ndarray:
-    """Mean value of the pixels above 0 (the lungs) of each patient: (patient, slice, y, x) -> float64 (patient,)."""
-    return np.array([stack[stack > 0].astype(np.float64).mean() if (stack > 0).any() else 0.0 for stack in map(np.asarray, slices)])
+def mean_density(stacks: Iterable[np.ndarray]) -> np.ndarray:
+    """Mean value of the pixels above 0 (the lungs) of each patient: by patient (slice, y, x) -> float64 (patient,)."""
+    return np.array([stack[stack > 0].astype(np.float64).mean() if (stack > 0).any() else 0.0 for stack in map(np.asarray, stacks)])

@@ -15,12 +15,12 @@ from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.calibration import calibrate
 from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.evaluation.scoring import score_split
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.records import finite_or_none, write_csv, write_json
-from pipeline.training.predict import predict_slices
 from pipeline.weights import read_weights
 
 SPLITS = ("validation", "test")
@@ -54,7 +54,7 @@ def score_patients(job: ScoreJob) -> np.ndarray:
     layout = Layout(job.root)
     dataset = load_dataset(layout.elsewhere if job.split == EXTERNAL else layout)
     network = place(load_trained(layout, job.model, dataset.slices.shape[-1], job.run), job.backend)
-    return predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(job.split)]), job.backend)
+    return score_split(network, dataset, job.split, job.backend)
 
 
 def write_evaluation(layout: Layout, model: str, run: int, by_split: dict[str, np.ndarray]) -> list[Path]:

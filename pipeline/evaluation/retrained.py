@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.patient_means import patient_mean
+from pipeline.evaluation.scoring import score_split
 from pipeline.training.loop import fit_network, gather_training_data
-from pipeline.training.predict import predict_slices
 from pipeline.training.trial import TrainJob, start_network
 
 
@@ -18,5 +17,4 @@ def train_and_score(job: TrainJob, dataset: Dataset, splits: Iterable[str]) -> d
     data = gather_training_data(dataset, job.monitor_slices)
     fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
     network.load_state_dict(fit.weights)
-    return {split: patient_mean(predict_slices(network, torch.from_numpy(dataset.slices[dataset.members(split)]), job.backend))
-            for split in splits}
+    return {split: patient_mean(score_split(network, dataset, split, job.backend)) for split in splits}

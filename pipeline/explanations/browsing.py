@@ -86,9 +86,10 @@ def write_browsing(layout: Layout, found: dict[str, list[np.ndarray]]) -> list[P
     """
     dataset = load_dataset(layout)
     test = dataset.members("test")
-    arrays = {"slices": np.round(255 * np.clip(shrink(dataset.slices[test], BROWSED_SIZE), 0, 1)).astype(np.uint8)}
+    small = lambda planes: np.stack([shrink(planes[patient], BROWSED_SIZE) for patient in test])  # noqa: E731
+    arrays = {"slices": np.round(255 * np.clip(small(dataset.slices), 0, 1)).astype(np.uint8)}
     if dataset.lesions is not None:
-        arrays["lesions"] = (shrink(dataset.lesions[test], BROWSED_SIZE) >= 0.5).astype(np.uint8)
+        arrays["lesions"] = (small(dataset.lesions) >= 0.5).astype(np.uint8)
     write_npz(layout.browsed_patients, arrays)
     for model, parts in found.items():
         write_npz(layout.browsed_maps(model), {"saliency": np.concatenate(parts)})

@@ -24,8 +24,9 @@ from pipeline.training.predict import as_input
 CHANNELS_KEPT = 8
 # Of the random weights that maps are compared with.
 RANDOM_SEED = 0
-# Slices whose attributions are computed at a time.
-AT_ONCE = 16
+# Slices whose attributions are computed at a time: a GPU takes a training batch's worth, a CPU as many pixels as stay small in memory.
+GPU_BATCH = 16
+CPU_BATCH_PIXELS = 16 * 128 * 128
 ATTRIBUTIONS = ("saliency", "gradcam")
 # Bits that stored attributions keep below their largest value: finer than a picture shows, and they compress to less than half.
 KEPT_BITS = 10
@@ -107,8 +108,9 @@ def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.
 
 
 def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    """The same, AT_ONCE slices at a time."""
-    parts = [_attributions(job, network, planes[start : start + AT_ONCE]) for start in range(0, len(planes), AT_ONCE)]
+    """The same, some slices at a time."""
+    batch = GPU_BATCH if job.backend.device == "cuda" else max(CPU_BATCH_PIXELS // planes[0].size, 1)
+    parts = [_attributions(job, network, planes[start : start + batch]) for start in range(0, len(planes), batch)]
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
 
 

@@ -89,7 +89,7 @@ def gather_training_data(dataset: Dataset, monitor_slices: int) -> TrainingData:
     return TrainingData(
         images=torch.from_numpy(central)[:, None],
         labels=torch.from_numpy(dataset.labels[train]).float()[:, None],
-        watched=torch.from_numpy(np.ascontiguousarray(dataset.slices[validation][:, np.round(watched).astype(int)])),
+        watched=torch.from_numpy(np.ascontiguousarray(dataset.slices[np.ix_(validation, np.round(watched).astype(int))])),
         watched_labels=dataset.labels[validation],
     )
 
