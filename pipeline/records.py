@@ -12,10 +12,12 @@ import numpy as np
 
 from pipeline.errors import CannotWrite, DamagedArtifact, MissingArtifact
 
+UNFINISHED = ".unfinished-"  # begins the name of a file that is being written
+
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary sibling of `path`, then rename it, so no reader sees half a file. Raises CannotWrite."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -25,6 +27,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise CannotWrite(path, error) from None
+
+
+def remove_half_written(root: Path) -> None:
+    """Remove what writers that were killed have left below `root`; nobody else may be writing there."""
+    for path in root.rglob(f"{UNFINISHED}*"):
+        path.unlink()
 
 
 def write_json(path: Path, value: object) -> None:

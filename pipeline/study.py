@@ -13,7 +13,7 @@ from pipeline.errors import BadSetting
 from pipeline.layout import CONV_MODELS, FORMAT, MODELS, RESNET_MODELS, STAGES, Layout
 from pipeline.ledger import Ledger, manifest_rows
 from pipeline.progress import Progress
-from pipeline.records import read_csv, read_json, write_json
+from pipeline.records import read_csv, read_json, remove_half_written, write_json
 from pipeline.settings import Settings
 from pipeline.units import Unit, all_units, unit_digest
 
@@ -47,6 +47,7 @@ def run_stages(study: Study, last: str) -> bool:
     """Bring every stage up to and including `last` up to date; return whether anything was done."""
     units = all_units(study.settings)
     worked = False
+    remove_half_written(study.layout.root)
     for stage in STAGES[: STAGES.index(last) + 1]:
         if stage == "tune":
             _check_batch(study)

@@ -11,7 +11,7 @@ from matplotlib import pyplot
 from sklearn.metrics import roc_auc_score
 
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
-from pipeline.records import sha256_of
+from pipeline.records import remove_half_written, sha256_of, write_atomically
 from tests.long_runs import COMMAND, run_command
 
 
@@ -62,6 +62,27 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_manifest(tiny, killed_run):
     assert killed_run.done.returncode == 0, killed_run.done.stderr
     assert "data: up to date" in killed_run.done.stdout and "pretrain: up to date" in killed_run.done.stdout
     assert (killed_run.root / "manifest.json").read_bytes() == (tiny / "study" / "manifest.json").read_bytes()
+
+
+def test_what_killed_writers_left_is_removed(tmp_path):
+    (tmp_path / "models").mkdir()
+    kept = [tmp_path / ".unfinished", tmp_path / "models" / "weights.safetensors", tmp_path / ".notes-of-mine"]
+    for path in (tmp_path / ".unfinished-slices.npy", tmp_path / "models" / ".unfinished-123-weights.safetensors", *kept):
+        path.touch()
+    remove_half_written(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "models" / "a.json", stop)
+    (left,) = set((tmp_path / "models").iterdir()) - set(kept)
+    remove_half_written(tmp_path)
+    assert left.name.startswith(".unfinished-") and not left.exists()
+
+
+def stop(path):
+    """A writer that is killed: what it wrote is still there when the files are looked at again."""
+    path.write_text("half")
+    path.rename(path.with_name(path.name + "-left"))
+    raise KeyboardInterrupt
 
 
 @pytest.fixture

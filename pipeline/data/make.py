@@ -15,7 +15,7 @@ from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
 from pipeline.progress import Progress
-from pipeline.records import sha256_of, write_csv, write_json
+from pipeline.records import UNFINISHED, sha256_of, write_csv, write_json
 from pipeline.settings import Settings
 
 Deal = Callable[[Sequence, Sequence[dict]], list[str]]
@@ -58,7 +58,7 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
     """
     keys = source.keys()
     shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
-    unfinished = [path.with_name(f".unfinished-{path.name}") for path in (layout.slices, layout.lesions)]
+    unfinished = [path.with_name(UNFINISHED + path.name) for path in (layout.slices, layout.lesions)]
     try:
         slices, lesions = new_array(unfinished[0], np.float16, shape), new_array(unfinished[1], np.uint8, shape)
         patients = _load_all(source, keys, slices, lesions, engine, progress)
