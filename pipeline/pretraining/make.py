@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.dataset import new_array
 from pipeline.device import Backend
 from pipeline.engine import Engine, core_count
 from pipeline.errors import NoImageNet
@@ -53,11 +54,10 @@ def make_pretrained(settings: Settings, layout: Layout, backend: Backend, engine
 def _image_set(settings: Settings, layout: Layout, cores: Engine, progress: Progress) -> Iterator[Path]:
     """A file with the images for as long as they are wanted: uint8 (image, channel, y, x), the classes in turn."""
     path, count, size = layout.unfinished / "images.npy", settings.pretrain_images, settings.pretrain_size
-    path.parent.mkdir(parents=True, exist_ok=True)
     jobs = [ImageJob(first, min(first + IMAGES_A_JOB, count), settings.pretrain_classes, size, settings.seed)
             for first in range(0, count, IMAGES_A_JOB)]
     try:
-        images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 3, size, size))
+        images = new_array(path, np.uint8, (count, 3, size, size))
         with progress.bar("images", len(jobs)) as bar:
             for index, made in cores.run(make_images, jobs):
                 images[jobs[index].first : jobs[index].last] = made
