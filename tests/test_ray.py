@@ -16,7 +16,7 @@ from pipeline.device import Backend  # noqa: E402
 from pipeline.engine import Engine  # noqa: E402
 from pipeline.errors import UnreadableFile, UserError  # noqa: E402
 from pipeline.evaluation.evaluate import ScoreJob, score_patients  # noqa: E402
-from pipeline.evaluation.folds import FoldJob, score_fold  # noqa: E402
+from pipeline.evaluation.fold import FoldJob, SearchPlan, score_fold  # noqa: E402
 from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
 from pipeline.ray_engine import SHIPPED, RayEngine, _moved, _unpack  # noqa: E402
@@ -49,16 +49,16 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def fold(tiny):
-    """The training of CNN1 while the second fold of the tiny study is tested."""
-    root = tiny / "study"
-    job = plan_jobs([("CNN1", Hyperparameters(1e-3, 0.0, 1.0))], 2, load_settings("tiny"), Layout(root), BACKEND, keep_weights=False)[0]
+    """The search and the training of CNN1 while the second fold of the tiny study is tested."""
+    root, settings = tiny / "study", load_settings("tiny")
+    job = plan_jobs([("CNN1", Hyperparameters(1e-3, 0.0, 1.0))], 2, settings, Layout(root), BACKEND, keep_weights=False)[0]
     splits = splits_of(folds_of(load_dataset(Layout(root)), 5, 1), 1)
-    return FoldJob(**vars(job), fold=1, splits=tuple(splits.tolist()))
+    return FoldJob(**vars(job), fold=1, splits=tuple(splits.tolist()), search=SearchPlan("coordinate", settings.grid["CNN1"], 1, 1))
 
 
 def scores(engine, job) -> list[list[float]]:
     ((_, found),) = engine.run(score_fold, [job])
-    return [values.tolist() for values in found.values()]
+    return [list(vars(found.chosen).values()), *(values.tolist() for values in found.scores.values())]
 
 
 def histories(engine, jobs) -> dict[int, list[dict]]:
