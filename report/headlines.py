@@ -29,6 +29,7 @@ def headlines(study: Study) -> dict:
         "external_test": study.external,
         "control": study.control,
         "involvement": study.involvement,
+        "subgroups": study.subgroups,
         "models": {model: _model(study, model) for model in study.models},
     }
 

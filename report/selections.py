@@ -10,6 +10,7 @@ from report.study import Study
 SIGNIFICANT = 0.05
 BASELINE = "density"
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
+GROUPS = (("women", "men"), ("younger", "older"))
 
 
 class Selections:
@@ -123,6 +124,24 @@ class Selections:
         """
         return [row if row["difference"] > 0 else self.turned(row) for row in (self.study.differences if rows is None else rows)
                 if self.significant(row) and row["second"] != BASELINE]
+
+    @property
+    def known_groups(self) -> dict[str, dict]:
+        """The subgroups of the test patients, the sexes first; none in a study made before they were looked at."""
+        found = (self.study.subgroups or {"groups": {}})["groups"]
+        return {name: found[name] for pair in GROUPS for name in pair if name in found}
+
+    @property
+    def both_groups(self) -> list[tuple[str, str]]:
+        """The pairs of them of which both are known."""
+        return [pair for pair in GROUPS if set(pair) <= set(self.known_groups)]
+
+    def apart_groups(self, model: str) -> list[tuple[str, str]]:
+        """Those in which the intervals of a model's AUC do not overlap."""
+        found = {name: group["models"][model] for name, group in self.known_groups.items()}
+        ends = {name: (auc["auc_low"], auc["auc_high"]) for name, auc in found.items()}
+        return [(first, second) for first, second in self.both_groups
+                if ends[first][0] > ends[second][1] or ends[second][0] > ends[first][1]]
 
     def over_oracle(self) -> list[str]:
         """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""

@@ -129,6 +129,12 @@ class Study:
         return self.comparison["cohort"]
 
     @property
+    def subgroups(self) -> dict | None:
+        """Median `median_age` of the test patients, and by `groups` (`women`, `men`, `younger`, `older`, where known) how many are `mild`
+        and `severe`, and by `models` the AUC with its interval; None in a study made before they were looked at."""
+        return self.comparison.get("subgroups")
+
+    @property
     def involvement(self) -> dict[str, dict] | None:
         """Per compared model how its test probabilities go along with the true diseased share; None where that is not known."""
         found = self.comparison["involvement"]

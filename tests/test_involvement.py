@@ -1,15 +1,18 @@
-"""Who the patients are, and how a model's mistakes lie beside the true extent of their disease."""
+"""Who the patients are, how well models rank groups of them, and how a model's mistakes lie beside the true extent of their disease."""
 
 import numpy as np
 import pytest
 from matplotlib import pyplot
 
+from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.cohort import describe_cohort
 from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.ranks import rank_correlation
+from pipeline.evaluation.subgroups import by_subgroup
 from report.behind import file_text
 from report.checklist import MISSING, checklist
 from report.figures.involvement import draw_involvement, draw_patients
+from report.selections import Selections
 from report.sentences import Sentences
 from report.style import study_style
 from report.tables import TABLES
@@ -31,6 +34,50 @@ def test_a_cohort_is_described_by_split_and_only_where_all_is_known():
                               "involvement_mild": pytest.approx(0.2), "involvement_severe": pytest.approx(0.5)}
     unknown = dict.fromkeys(("age_mean", "age_low", "age_high", "women", "involvement_mild"))
     assert found["test"] == unknown | {"involvement_severe": 0.5}
+
+
+def test_subgroups_by_hand():
+    rows = [patient("test", label, age, sex, "") for label, age, sex in (
+        (0, "40", "F"), (1, "50", "F"), (0, "60", "M"), (1, "70", "M"), (1, "80", "F"))]
+    scores = {"m": np.array([0.5, 0.4, 0.1, 0.9, 0.6])}
+    found = by_subgroup(rows, scores)
+    assert found["median_age"] == 60 and list(found["groups"]) == ["women", "men", "younger", "older"]
+    assert {name: (group["mild"], group["severe"], group["models"]["m"]["auc"]) for name, group in found["groups"].items()} == {
+        "women": (1, 2, 0.5), "men": (1, 1, 1.0), "younger": (1, 1, 0.0), "older": (1, 2, 1.0)}
+    assert found["groups"]["women"]["models"]["m"] == auc_with_interval(np.array([0, 1, 1]), np.array([0.5, 0.4, 0.6]))
+
+
+def test_subgroups_without_both_classes_or_without_knowledge_are_left_out():
+    rows = [patient("test", label, "", sex, "") for label, sex in ((0, "F"), (1, "M"), (1, "F"))]
+    assert list(by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])})["groups"]) == ["women"]
+    rows[0]["sex"] = ""
+    assert by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])}) == {"median_age": None, "groups": {}}
+
+
+def group(low: float, high: float, model: str) -> dict:
+    return {"mild": 2, "severe": 3, "models": {model: {"auc": (low + high) / 2, "auc_low": low, "auc_high": high}}}
+
+
+def test_the_sentences_tell_of_subgroups_as_far_as_they_are_known(study, monkeypatch):
+    best = Selections(study).by_auc(study.compared)[0]
+    said = lambda: [Sentences(study, words).subgroups.markdown for words in (EN, SL)]  # noqa: E731
+    groups = {"women": group(0.25, 0.5, best), "men": group(0.625, 0.875, best)}
+    monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.5, "groups": groups})
+    english, slovenian = said()
+    assert f"The AUC of {best} is 0.375 among women (5; 95 % interval 0.250 to 0.500), 0.750 among men (5;" in english
+    assert "The intervals of women and men do not overlap." in english and "pri ženskah in pri moških se ne prekrivata" in slovenian
+    assert checklist(study)["subgroups"] == ("sec-comparison",)
+    groups |= {"men": group(0.375, 0.875, best), "younger": group(0.25, 0.5, best), "older": group(0.25, 0.5, best)}
+    english, slovenian = said()
+    assert "among patients under 57.5 (5;" in english and "among patients of 57.5 and over (5;" in english
+    assert "The intervals overlap" in english and "starih 57,5 let ali več 0,375 (skupaj 5; 95-odstotni" in slovenian
+    monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.0, "groups": {"younger": groups["younger"]}})
+    assert "under 57 (" in said()[0] and "overlap" not in said()[0] and "prekriva" not in said()[1]
+    monkeypatch.setitem(study.comparison, "subgroups", {"median_age": None, "groups": {}})
+    assert "neither sex nor age" in said()[0] and "ne spol ne starost" in said()[1]
+    monkeypatch.delitem(study.comparison, "subgroups")
+    assert "before the program looked at sex and age" in said()[0] and "upošteval spol in starost" in said()[1]
+    assert checklist(study)["subgroups"] == ("missing",)
 
 
 def test_ranks_by_hand():
