@@ -174,13 +174,20 @@ def test_a_study_folder_in_which_another_run_is_at_work(capsys, tmp_path):
     assert main([*words, "--quiet"]) == 0
 
 
-def test_a_file_system_without_locks_runs_all_the_same(monkeypatch, tmp_path):
+@pytest.mark.parametrize("error", [NotImplementedError(), OSError(errno.ENOLCK, "No locks available"), OSError(errno.ENOSYS, "No")])
+def test_a_file_system_without_locks_runs_all_the_same(monkeypatch, tmp_path, error):
     def unknown(*_, **__):
-        raise NotImplementedError
+        raise error
 
     monkeypatch.setattr("filelock.FileLock.acquire", unknown)
     with alone_in(tmp_path / "out"):
         assert (tmp_path / "out").is_dir()
+
+
+def test_a_folder_that_cannot_be_locked_is_told(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.CannotWrite), alone_in(tmp_path / "file" / "out"):
+        pass
 
 
 @pytest.mark.parametrize(("words", "message"), [
