@@ -1,14 +1,13 @@
 """The command line of the pipeline: verbs, options, exit statuses."""
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import STOPPED, UnknownName, UserError, mendable
-from pipeline.layout import STAGES, Layout
+from pipeline.layout import STAGES, Layout, forbidden
 from pipeline.settings import PROFILES, Settings, load_settings
 
 VERBS = ("all", *STAGES, "status", "bench", "ship")
@@ -144,7 +143,8 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
         return status
     last = STAGES[-1] if options.verb == "all" else options.verb
     with alone_in(layout.root), _open_engine(options, settings, layout, device) as engine:
-        _tell_processes(engine, settings, device, progress)
+        if engine.processes < engine.wanted:
+            progress.say(f"processes: {engine.processes} on {engine.wanted} cores, as many as the free memory holds")
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":
         return 0
@@ -166,15 +166,6 @@ def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: 
     return RayEngine(processes, options.address, options.gpu_share if device == "cuda" else 0.0, layout.root)
 
 
-def _tell_processes(engine, settings, device: str, progress) -> None:
-    """Say where the memory holds fewer worker processes than there are cores."""
-    from pipeline.study import processes_for
-
-    cores = processes_for(device, settings.fast)
-    if engine.processes < cores:
-        progress.say(f"processes: {engine.processes} on {cores} cores, as many as the free memory holds")
-
-
 def _refuse_foreign(layout: Layout) -> None:
     """Refuse a folder that cannot be written into, or where something else lies in the place of a study's data."""
     root = layout.root
@@ -183,8 +174,7 @@ def _refuse_foreign(layout: Layout) -> None:
     ours = layout.settings.exists() or layout.records.exists()
     if layout.dataset.parent.exists() and not ours:
         raise UserError(f"--out {root} holds a folder '{layout.dataset.parent.name}' that no study wrote; name a new or empty folder")
-    parent = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    if not os.access(parent, os.W_OK):
+    if forbidden(root):
         raise UserError(f"--out {root}: no permission to write there; name another folder")
 
 

@@ -57,6 +57,7 @@ class Engine:
 
     def __init__(self, processes: int, memory: float | None = None):
         memory = free_memory() if memory is None else memory
+        self.wanted = processes
         self.processes = int(min(processes, fitting_processes(memory)))
         self._room = memory - self.processes * LOADED
         self._pool: ProcessPoolExecutor | None = None

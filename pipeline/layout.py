@@ -1,5 +1,6 @@
 """Where every artifact of a study lies: one place for all paths, shared by the pipeline and the report."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +126,12 @@ class Layout:
     def browsed_maps(self, model: str) -> Path:
         """Saliency of a compared model for every test patient."""
         return self.root / "explanations" / "maps" / f"{model}.npz"
+
+
+def forbidden(folder: Path) -> Path | None:
+    """`folder` or, where it is not there yet, the nearest one above it, if the system does not let us write into it; else None."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return None if os.access(nearest, os.W_OK) else nearest
 
 
 def _of_run(folder: Path, run: int) -> Path:

@@ -21,8 +21,8 @@ def free_memory() -> float:
 
 
 def fitting_processes(memory: float) -> float:
-    """Worker processes that fit into `memory` bytes, at least one."""
-    return max(memory // (LOADED + WORKING), 1)
+    """Worker processes that fit into `memory` bytes, at least one; not rounded, since the memory may be infinite."""
+    return max(memory / (LOADED + WORKING), 1)
 
 
 def _group_limit(groups: Path = Path("/proc/self/cgroup"), mounted: Path = CONTROL_GROUPS) -> float:

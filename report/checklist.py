@@ -38,5 +38,5 @@ def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     """By item the ids of the sections, figures and tables that answer it, or MISSING."""
     known = study.cohort["test"]
     unknown = {"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {}
-    looked = {"subgroups": ("sec-comparison",)} if (study.subgroups or {"groups": {}})["groups"] else {}
+    looked = {"subgroups": ("sec-comparison",)} if study.groups else {}
     return ANSWERS | unknown | looked | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import STOPPED, NotAllowed, UnknownName, UserError, mendable
+from pipeline.layout import forbidden
 from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
@@ -103,6 +104,5 @@ def refuse_foreign(site: Path) -> None:
     """Never empty a folder that holds something else than a site of this project, nor one that git keeps; see that it can be made."""
     if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "report" / "en").is_dir()) or (site / ".git").exists()):
         raise UserError(f"--site {site} holds other files; name a new or empty folder")
-    parent = next(folder for folder in site.absolute().parents if folder.exists())
-    if not os.access(parent, os.W_OK):
+    if parent := forbidden(site.absolute().parent):
         raise NotAllowed(parent)

@@ -128,7 +128,7 @@ class Selections:
     @property
     def known_groups(self) -> dict[str, dict]:
         """The subgroups of the test patients, the sexes first; none in a study made before they were looked at."""
-        found = (self.study.subgroups or {"groups": {}})["groups"]
+        found = self.study.groups
         return {name: found[name] for pair in GROUPS for name in pair if name in found}
 
     @property

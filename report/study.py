@@ -135,6 +135,11 @@ class Study:
         return self.comparison.get("subgroups")
 
     @property
+    def groups(self) -> dict[str, dict]:
+        """Those `groups`; none where neither sex nor age is known or was looked at."""
+        return (self.subgroups or {}).get("groups", {})
+
+    @property
     def involvement(self) -> dict[str, dict] | None:
         """Per compared model how its test probabilities go along with the true diseased share; None where that is not known."""
         found = self.comparison["involvement"]

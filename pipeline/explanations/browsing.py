@@ -18,7 +18,7 @@ from pipeline.explanations.attribution import saliency
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.records import write_npz
-from pipeline.training.predict import as_input
+from pipeline.training.predict import as_input, batch_for
 
 BROWSED_SIZE = 128
 MAP_SIZE = 64
@@ -71,7 +71,7 @@ def browse_patients(job: BrowseJob) -> np.ndarray:
     network = place(load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
     stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]])
     planes = stacks.reshape(-1, *stacks.shape[2:])
-    batch = GPU_BATCH if job.backend.device == "cuda" else max(CPU_BATCH_PIXELS // planes[0].size, 1)
+    batch = batch_for(job.backend, planes[0].size, GPU_BATCH, CPU_BATCH_PIXELS)
     maps = [shrink(saliency(network, as_input(torch.from_numpy(planes[start : start + batch])[:, None], job.backend)), MAP_SIZE)
             for start in range(0, len(planes), batch)]
     found = as_bytes(np.concatenate(maps))

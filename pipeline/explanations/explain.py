@@ -19,7 +19,7 @@ from pipeline.models.placing import place
 from pipeline.models.registry import build_model, first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
-from pipeline.training.predict import as_input
+from pipeline.training.predict import as_input, batch_for
 
 CHANNELS_KEPT = 8
 # Of the random weights that maps are compared with.
@@ -109,7 +109,7 @@ def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.
 
 def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
     """The same, some slices at a time."""
-    batch = GPU_BATCH if job.backend.device == "cuda" else max(CPU_BATCH_PIXELS // planes[0].size, 1)
+    batch = batch_for(job.backend, planes[0].size, GPU_BATCH, CPU_BATCH_PIXELS)
     parts = [_attributions(job, network, planes[start : start + batch]) for start in range(0, len(planes), batch)]
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
 

@@ -1,5 +1,7 @@
 """How much memory a training takes on the CPU, by a rule that fits what was measured and rather says too much."""
 
+from functools import lru_cache
+
 import torch
 
 from pipeline.layout import CNN_MODELS, RESNET_MODELS
@@ -12,6 +14,7 @@ BYTES_PER_PARAMETER = 32
 BYTES_PER_PIXEL = {**dict.fromkeys(RESNET_MODELS, 700), **dict.fromkeys(CNN_MODELS, 50)}
 
 
+@lru_cache  # the trials of a model are many, and building it takes longer than the rest of planning them
 def training_memory(model: str, image_size: int, batch_size: int) -> float:
     """Bytes a training takes beside those of a process that has loaded torch."""
     with torch.device("meta"):  # counts, allocates nothing

@@ -19,13 +19,18 @@ def as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
     return images.to(backend.device, non_blocking=True).float().contiguous(memory_format=backend.memory_format)
 
 
+def batch_for(backend: Backend, pixels: int, on_gpu: int, cpu_pixels: int) -> int:
+    """Slices of `pixels` pixels to compute at a time: `on_gpu` on a GPU, on a CPU as many as make up `cpu_pixels`, at least one."""
+    return on_gpu if backend.device == "cuda" else max(cpu_pixels // pixels, 1)
+
+
 @torch.inference_mode()
 def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> np.ndarray:
     """Probabilities of severe for slices (patient, slice, y, x): float64 (patient, slice), in [0, 1]."""
     model.eval()
     patients, per_patient, height, width = slices.shape
     flat = slices.reshape(-1, 1, height, width)
-    batch = GPU_BATCH if backend.device == "cuda" else max(CPU_BATCH_PIXELS // (height * width), 1)
+    batch = batch_for(backend, height * width, GPU_BATCH, CPU_BATCH_PIXELS)
     outputs: list[torch.Tensor] = []
     start = 0
     while start < len(flat):
