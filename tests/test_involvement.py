@@ -64,15 +64,17 @@ def test_the_sentences_tell_of_subgroups_as_far_as_they_are_known(study, monkeyp
     groups = {"women": group(0.25, 0.5, best), "men": group(0.625, 0.875, best)}
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.5, "groups": groups})
     english, slovenian = said()
-    assert f"The AUC of {best} is 0.375 among women (5; 95 % interval 0.250 to 0.500), 0.750 among men (5;" in english
+    assert f"The AUC of {best} is 0.375 among women (5; 95 % interval 0.250 to 0.500) and 0.750 among men (5; 0.625 to" in english
     assert "The intervals of women and men do not overlap." in english and "pri ženskah in pri moških se ne prekrivata" in slovenian
     assert checklist(study)["subgroups"] == ("sec-comparison",)
     groups |= {"men": group(0.375, 0.875, best), "younger": group(0.25, 0.5, best), "older": group(0.25, 0.5, best)}
     english, slovenian = said()
-    assert "among patients under 57.5 (5;" in english and "among patients of 57.5 and over (5;" in english
-    assert "The intervals overlap" in english and "starih 57,5 let ali več 0,375 (skupaj 5; 95-odstotni" in slovenian
+    assert "among those under 57.5 (5;" in english and "and 0.375 among those of 57.5 and over (5;" in english
+    assert "The intervals overlap" in english and "in pri starih vsaj 57,5 leta 0,375 (skupaj 5; od" in slovenian
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.0, "groups": {"younger": groups["younger"]}})
-    assert "under 57 (" in said()[0] and "overlap" not in said()[0] and "prekriva" not in said()[1]
+    assert "under 57 (" in said()[0]
+    assert "mlajših od 57 let 0,375 (skupaj 5; 95-odstotni interval" in said()[1]
+    assert "overlap" not in said()[0] and "prekriva" not in said()[1]
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": None, "groups": {}})
     assert "neither sex nor age" in said()[0] and "ne spol ne starost" in said()[1]
     monkeypatch.delitem(study.comparison, "subgroups")
