@@ -3,6 +3,7 @@
 torch's device `meta` holds no numbers, but it refuses as a GPU does to mix its tensors with the CPU's, and gives none back.
 """
 
+import os
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,12 +14,14 @@ import torch
 
 from pipeline.device import Backend
 from pipeline.explanations.attribution import grad_cam, saliency
-from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, MODELS
+from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, MODELS, Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model, stages_of
 from pipeline.training import loop, stacked
-from pipeline.training.loop import TrainingData
+from pipeline.training.loop import Hyperparameters, TrainingData
 from pipeline.training.predict import predict_slices
+from pipeline.training.trial import TrainJob, start_network
+from pipeline.weights import write_weights
 
 AWAY = Backend("meta", bf16=False, channels_last=True)
 READS = ("float(", ".tolist()", ".cpu()")
@@ -54,6 +57,28 @@ def test_training_and_scoring_stay_on_the_device(model, near):
     assert stops_where_it_is_read(lambda: loop._train_epoch(network, data, optimizer, iter([torch.arange(4)]), AWAY, nullcontext))
     assert all("exp_avg" in optimizer.state[parameter] for parameter in network.parameters())  # it took its step
     assert stops_where_it_is_read(lambda: predict_slices(network, data.watched, AWAY))
+
+
+def test_trials_on_a_device_share_the_network_they_start_from(tmp_path):
+    def start(seed: int, backend: Backend, lr: float = 1e-3):
+        job = TrainJob(tmp_path, "CNN1", Hyperparameters(lr, 0.0, 1.0), 1, 4, 2, seed, backend, 1, keep_weights=False)
+        return start_network(job, 128)[0]
+
+    first = start(1, AWAY)
+    assert next(first.parameters()).device.type == "meta" and start(1, AWAY, lr=1e-4) is first
+    assert start(2, AWAY) is not first
+    alone = Backend("cpu", bf16=False, channels_last=True)  # workers train a trial each, and gain nothing from it
+    assert start(1, alone) is not start(1, alone)
+
+
+def test_pretrained_weights_made_anew_are_read_anew(tmp_path):
+    stored = Layout(tmp_path).pretraining("weights.safetensors")
+    job = TrainJob(tmp_path, "ResNet18og", Hyperparameters(1e-3, 0.0, 1.0), 1, 4, 2, 1, AWAY, 1, keep_weights=False)
+    write_weights(stored, build_model("ResNet18og", 128).network.state_dict())  # a torchvision state dict, as the loader wants
+    first = start_network(job, 128)[0]
+    assert start_network(job, 128)[0] is first
+    os.utime(stored, (1, 1))
+    assert start_network(job, 128)[0] is not first
 
 
 @pytest.mark.parametrize("model", DNN_MODELS + CNN_MODELS)

@@ -80,6 +80,7 @@ def test_small_networks_with_the_same_seed_are_stacked_on_a_gpu_and_nowhere_else
     assert stack_trials(jobs(GPU)) == [[0, 2, 4], [1, 3, 5], [6], [7], [8], [9], [10], [11]]
     assert all(len(group) == 1 for group in stack_trials(jobs(CPU)))
     assert all(len(group) == 1 for group in stack_trials(jobs(replace(GPU, channels_last=False))))  # fast=false
+    assert stack_trials([replace(job, memory=1e9) for job in jobs(GPU)[:4]]) == [[0], [1], [2], [3]]  # a large DNN's weights, say
     assert stack_job(jobs(GPU)[1:6:2]).together == CHOSEN and stack_job(jobs(GPU)[1:6:2]).seed == 2024
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_the_learning_rate_is_multiplied_after_each_epoch(data):
 def test_a_network_learns_a_plain_difference(data):
     history = fit("CNN1", data, epochs=8, mp=1.0).history
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+
+
+def test_the_network_given_stays_as_it_is(data):
+    torch.manual_seed(3)
+    model = build_model("CNN2", 128)
+    before = deepcopy(model.state_dict())
+    fit = fit_network(model, data, Hyperparameters(1e-3, 0.0, 0.5), 1, 4, 7, choose_backend("cpu", fast=True))
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert any(not torch.equal(before[name], value) for name, value in fit.weights.items())
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(data):

@@ -49,7 +49,7 @@ def _epoch(model: nn.Module, data: TrainingData, optimizer, batch_size: int, bac
         state["loss"].backward()
 
     model.train()
-    for batch in batches(len(data.images), batch_size, torch.Generator().manual_seed(0)):
+    for batch in batches(len(data.images), batch_size, torch.Generator().manual_seed(0), data.images.device):
         timed("data", lambda batch=batch: load(batch))
         timed("forward", forward)
         timed("backward", backward)

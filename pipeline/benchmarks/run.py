@@ -35,7 +35,7 @@ from pipeline.settings import Settings
 from pipeline.study import Study, processes_for, run_stages
 from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
-from pipeline.training.stacked import run_stack, stack_job
+from pipeline.training.stacked import run_stack, stack_job, worth_stacking
 from pipeline.training.trial import build_untrained_model, run_training
 from pipeline.training.tune import plan_jobs
 
@@ -99,7 +99,7 @@ def _trainings(study: Study, machine: Machine) -> dict:
 
 
 def _together(study: Study, model: str) -> dict:
-    """Trials of a small network stacked, as a GPU's search runs them, against the same trials one after another."""
+    """Trials of a small network stacked, as a GPU's search runs them where that pays, against the same trials one after another."""
     grid = study.settings.grid[model]
     wanted = [(model, Hyperparameters(lr, wd, 1.0)) for lr, wd in product(grid.lr, grid.wd)]
     jobs = plan_jobs(wanted, EPOCHS, study.settings, study.layout, study.backend, False)
@@ -113,8 +113,9 @@ def _together(study: Study, model: str) -> dict:
 
     seconds, slow = median_seconds(ours, study.backend.device), median_seconds(other, study.backend.device)
     apart = max(abs(a[-1]["val_loss"] - b[-1]["val_loss"]) for a, b in zip(together, alone, strict=True))
+    taken = "" if worth_stacking(jobs[0]) else "; a search takes the other way for so large a network"
     return _row(f"{len(jobs)} trials of {model} together", seconds, slow, TOGETHER_GOAL,
-                f"against trial after trial, {EPOCHS} epochs; final validation losses differ by at most {apart:.1e}")
+                f"against trial after trial, {EPOCHS} epochs; final validation losses differ by at most {apart:.1e}{taken}")
 
 
 def _random_images(size: int, count: int) -> TrainingData:

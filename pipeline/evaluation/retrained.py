@@ -1,12 +1,14 @@
 """Trains a network once more on the study's patients with other labels or other splits, and scores them."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 
 import numpy as np
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.scoring import score_split
+from pipeline.models.placing import place
 from pipeline.training.loop import fit_network, gather_training_data
 from pipeline.training.trial import TrainJob, start_network
 
@@ -16,5 +18,6 @@ def train_and_score(job: TrainJob, dataset: Dataset, splits: Iterable[str]) -> d
     network, seed = start_network(job, dataset.slices.shape[-1])
     data = gather_training_data(dataset, job.monitor_slices)
     fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
-    network.load_state_dict(fit.weights)
-    return {split: patient_mean(score_split(network, dataset, split, job.backend)) for split in splits}
+    trained = place(deepcopy(network), job.backend)
+    trained.load_state_dict(fit.weights)
+    return {split: patient_mean(score_split(trained, dataset, split, job.backend)) for split in splits}

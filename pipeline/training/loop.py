@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -94,9 +95,12 @@ def gather_training_data(dataset: Dataset, monitor_slices: int) -> TrainingData:
     )
 
 
-def batches(count: int, size: int, shuffle: torch.Generator) -> Iterator[torch.Tensor]:
-    """Shuffled index batches; a last batch of one image joins the one before it, as BatchNorm needs two."""
-    order = torch.randperm(count, generator=shuffle)
+def batches(count: int, size: int, shuffle: torch.Generator, device: torch.device | str = "cpu") -> Iterator[torch.Tensor]:
+    """Shuffled index batches; a last batch of one image joins the one before it, as BatchNorm needs two.
+
+    device: where the images lie. Indices that lie elsewhere would make every step wait for the one before it.
+    """
+    order = torch.randperm(count, generator=shuffle).to(device)
     starts = list(range(0, count, size))
     if len(starts) > 1 and count - starts[-1] == 1:
         starts.pop()
@@ -107,7 +111,7 @@ def batches(count: int, size: int, shuffle: torch.Generator) -> Iterator[torch.T
 
 def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int,
                 batch_size: int, seed: int, backend: Backend, start: Start | None = None, keep_state: bool = False) -> Fit:
-    """Train `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
+    """Train a copy of `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
 
     The learning rate is multiplied by `chosen.mp` after each epoch. History columns: epoch, lr, train_loss (mean over
     slices), val_loss and val_auc (of patient means). From a `start` the run goes on to `epochs` epochs in all, with the
@@ -118,17 +122,15 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     OutOfDeviceMemory where even that does not fit.
     """
     data = data.near(backend)
-    initial = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
     try:
-        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
+        return _fit(copy.deepcopy(model), data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
     except torch.OutOfMemoryError:
         print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
               file=sys.stderr)
-    model.load_state_dict(initial)
     if backend.device == "cuda":
         torch.cuda.empty_cache()
     try:
-        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
+        return _fit(copy.deepcopy(model), data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
     except torch.OutOfMemoryError:
         raise OutOfDeviceMemory(backend.device, batch_size) from None
 
@@ -141,18 +143,18 @@ def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: 
          start: Start | None, keep_state: bool, keeping: Callable[[], AbstractContextManager]) -> Fit:
     place(model, backend)
     optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
-    shuffle = torch.Generator().manual_seed(seed)
+    order = partial(batches, len(data.images), batch_size, torch.Generator().manual_seed(seed), data.images.device)
     history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))
     losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
     best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
     if start and backend.device == "cpu":
         start.state.clear()  # restored by now; its memory is wanted for training
     for _ in history:
-        list(batches(len(data.images), batch_size, shuffle))  # bring the order of batches to where it was
+        list(order())  # bring the order of batches to where it was
     for epoch in range(len(history) + 1, epochs + 1):
         for group in optimizer.param_groups:
             group["lr"] = chosen.rate(epoch)
-        train_loss = _train_epoch(model, data, optimizer, batches(len(data.images), batch_size, shuffle), backend, keeping)
+        train_loss = _train_epoch(model, data, optimizer, order(), backend, keeping)
         history.append(history_row(epoch, chosen, train_loss, data, predict_slices(model, data.watched, backend)))
         if history[-1]["val_loss"] < best_loss:
             best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(model)

@@ -23,6 +23,7 @@ from pipeline.training.loop import Hyperparameters, TrainingData, batches, histo
 from pipeline.training.predict import GPU_BATCH, as_input
 from pipeline.training.trial import TrainJob, prepare_training
 
+LARGEST_STACKED = 0.5e9  # bytes of one training
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # torch's defaults, which the other trainings use
 
 
@@ -34,8 +35,13 @@ class StackJob(TrainJob):
 
 
 def worth_stacking(job: TrainJob) -> bool:
-    """Whether a trial gains from company: a small network on a GPU. A CPU is busy with one trial per core as it is."""
-    return job.backend.device == "cuda" and job.backend.channels_last and job.model in DNN_MODELS + CNN_MODELS
+    """Whether a trial gains from company: a small network on a GPU, whose step takes no longer than launching its kernels.
+
+    A CPU is busy with one trial per core as it is. A DNN of large images is busy with its weights, which StackedAdam reads and
+    writes about four times as often as torch's fused Adam.
+    """
+    return (job.backend.device == "cuda" and job.backend.channels_last and job.model in DNN_MODELS + CNN_MODELS
+            and job.memory <= LARGEST_STACKED)
 
 
 def stack_trials(jobs: Sequence[TrainJob]) -> list[list[int]]:
@@ -136,7 +142,7 @@ def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparame
     histories: list[list[dict[str, float]]] = [[] for _ in chosen]
     for epoch in range(1, epochs + 1):
         rates = torch.tensor([values.rate(epoch) for values in chosen], device=backend.device)
-        losses = _train_epoch(stack, data, optimizer, rates, batches(len(data.images), batch_size, shuffle))
+        losses = _train_epoch(stack, data, optimizer, rates, batches(len(data.images), batch_size, shuffle, data.images.device))
         for history, values, loss, slices in zip(histories, chosen, losses, _watch(stack, data.watched), strict=True):
             history.append(history_row(epoch, values, loss, data, slices))
     return histories

@@ -13,6 +13,7 @@ from torch import nn
 from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
 from pipeline.layout import PRETRAINED_MODELS, Layout
+from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.training.loop import Hyperparameters, Start, TrainingData, fit_network, gather_training_data
 from pipeline.training.state import read_state, write_state
@@ -68,12 +69,29 @@ def build_untrained_model(layout: Layout, model: str, image_size: int) -> nn.Mod
 
 
 def start_network(job: TrainJob, image_size: int) -> tuple[nn.Module, int]:
-    """The untrained network of a job, and the seed of its batches; sets this process up for its training."""
+    """The untrained network of a job, to be copied and not changed, and the seed of its batches; sets this process up for its training."""
     torch.set_num_threads(job.threads)
     torch.set_flush_denormal(True)  # vanishing weights of decayed networks would slow the CPU tenfold
     seed = model_seed(job.model, job.seed)
+    if job.backend.device == "cpu":
+        return _start(job.root, job.model, seed, image_size), seed
+    stored = Layout(job.root).pretraining("weights.safetensors")
+    version = stored.stat().st_mtime_ns if stored.exists() else 0
+    return _start_on_device(job.root, job.model, seed, image_size, job.backend, version), seed
+
+
+def _start(root: Path, model: str, seed: int, image_size: int) -> nn.Module:
     torch.manual_seed(seed)
-    return build_untrained_model(Layout(job.root), job.model, image_size), seed
+    return build_untrained_model(Layout(root), model, image_size)
+
+
+@lru_cache(maxsize=1)
+def _start_on_device(root: Path, model: str, seed: int, image_size: int, backend: Backend, version: int) -> nn.Module:
+    """Kept from trial to trial: drawing the weights of a large DNN takes a CPU as long as a GPU's whole trial.
+
+    version: of the pretrained weights, so that others in the same folder are read anew.
+    """
+    return place(_start(root, model, seed, image_size), backend)
 
 
 def prepare_training(job: TrainJob) -> tuple[nn.Module, TrainingData, int]:
