@@ -1,5 +1,6 @@
 """Real input: DICOM, NIfTI, NPY and PNG, and the tables that name them; each mistake in one line."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.lungs import segment_lungs
+from pipeline.data.make import make_dataset
 from pipeline.data.prepare import prepare
 from pipeline.data.preview import preview
 from pipeline.data.reading import read_picture, read_scan, read_stack
@@ -14,9 +16,11 @@ from pipeline.data.sources.registry import open_source
 from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.data.tables import read_table
+from pipeline.engine import Engine
 from pipeline.errors import BadTable, MissingPath, NoLungs, TooFewSlices, UnreadableFile
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
+from pipeline.progress import Progress
 from pipeline.settings import load_settings
 from pipeline.units import all_units, unit_digest
 from tests.long_runs import ROOT
@@ -187,13 +191,71 @@ def test_a_changed_scan_makes_the_data_stale_whatever_separates_the_cells(tmp_pa
         assert unit_digest(data, settings, ledger) != before
 
 
-@pytest.mark.parametrize("shape", [(10, 4, 4), (10, 0, 4)])
-def test_a_patient_of_black_slices_is_named(tmp_path, shape):
-    np.save(tmp_path / "anna.npy", np.zeros(shape, np.float32))
+def test_a_patient_of_black_slices_is_named(tmp_path):
+    np.save(tmp_path / "anna.npy", np.zeros((10, 4, 4), np.float32))
     (tmp_path / "labels.csv").write_text("id,label\nanna,0\n")
     source = open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
     with pytest.raises(UnreadableFile, match="anna.npy cannot be read .all its slices are black.; give slices that show lungs"):
         source.load("anna")
+
+
+@pytest.mark.parametrize(("given", "taken"), [
+    ([1] * 10, list(range(10))),
+    ([1] * 9 + [0], list(range(10))),  # a black one counts where there are no others
+    ([1] * 12, list(range(1, 11))),
+    ([1] * 46, list(range(9, 37, 3))),  # every third one of the central three fifths
+    ([0] * 20 + [1] * 46 + [0] * 9, list(range(29, 57, 3))),
+])
+def test_of_many_slices_those_are_taken_that_a_scan_would_give(tmp_path, given, taken):
+    np.save(tmp_path / "anna.npy", np.array([np.full((4, 4), shows * number, np.uint8) for number, shows in enumerate(given, start=1)]))
+    (tmp_path / "labels.csv").write_text("id,label\nanna,0\n")
+    settings = load_settings("tiny", ["source=slices", f"source_path={tmp_path}", "image_size=128", "slices=10"])
+    found = open_source(settings).load("anna").slices[:, 64, 64]
+    assert (255 * found).round().astype(int).tolist() == [given[index] * (index + 1) for index in taken]
+
+
+@pytest.mark.parametrize("array", [
+    np.array([["a"]]), np.zeros(5), np.zeros((3, 4, 4), complex), np.zeros((0, 4, 4)), np.zeros((2, 3, 4, 4))])
+def test_arrays_that_are_no_scan_and_no_slices_are_refused(tmp_path, array):
+    path = tmp_path / "odd.npy"
+    np.save(path, array)
+    for read in (read_scan, read_stack, read_picture):
+        with pytest.raises(UnreadableFile, match=re.escape(f"shape {array.shape}")):
+            read(path)
+
+
+def test_colours_are_no_scan_and_several_volumes_are_not_one(tmp_path):
+    import SimpleITK as itk
+
+    volume = itk.GetImageFromArray(np.zeros((3, 8, 8), np.int16))
+    itk.WriteImage(itk.Compose(volume, volume, volume), tmp_path / "colours.mha")
+    with pytest.raises(UnreadableFile, match="its pixels have colours, not Hounsfield units.; give the scan itself"):
+        read_scan(tmp_path / "colours.mha")
+    itk.WriteImage(itk.JoinSeries(volume, volume), tmp_path / "two.mha")
+    with pytest.raises(UnreadableFile, match=re.escape("(2, 3, 8, 8)")):
+        read_scan(tmp_path / "two.mha")
+    itk.WriteImage(itk.JoinSeries(volume), tmp_path / "one.mha")
+    assert read_scan(tmp_path / "one.mha").volume.shape == (3, 8, 8)
+
+
+def test_slices_that_use_little_of_their_range_are_noticed(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rows = ["id,label", *(f"p{number},{number % 2}" for number in range(20))]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    settings = load_settings("tiny", ["source=slices", f"source_path={tmp_path}", "batch_size=2"])
+    for largest, noticed in ((4095, True), (65535, False)):
+        for number in range(20):
+            np.save(tmp_path / f"p{number}.npy", rng.integers(0, largest, (10, 8, 8), np.uint16, endpoint=True))
+        make_dataset(settings, Layout(tmp_path / "study"), Engine(0), Progress(quiet=True))
+        assert ("no pixel of all slices is above 0.06" in capsys.readouterr().err) == noticed
+
+
+def test_what_is_no_number_is_air(tmp_path):
+    volume = np.full((3, 8, 8), 40.0)
+    volume[1, 2, 3:6] = np.nan, np.inf, -np.inf
+    np.save(tmp_path / "scan.npy", volume)
+    found = read_scan(tmp_path / "scan.npy").volume
+    assert found[1, 2, 3:6].tolist() == [-1000.0] * 3 and (np.delete(found.ravel(), np.s_[64 + 19 : 64 + 22]) == 40).all()
 
 
 def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):

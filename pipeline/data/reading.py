@@ -14,12 +14,14 @@ import numpy as np
 from pipeline.errors import MissingPackage, MissingPath, UnreadableFile
 
 ADVICE = "give a DICOM file or folder, or a NIfTI, MHA, NRRD, PNG or NPY file"
+NUMBERS = "iufb"  # numpy's kinds
+AIR = -1000.0  # HU
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan as read: volume float32 (z, y, x) in HU (LPS axes), spacing (z, y, x) in mm, header text by key."""
+    """A scan as read: volume float32 (z, y, x) in HU (LPS axes), finite, spacing (z, y, x) in mm, header text by key."""
 
     volume: np.ndarray
     spacing: tuple[float, float, float]
@@ -29,22 +31,25 @@ class Scan:
 def read_scan(path: Path) -> Scan:
     """Read a volume in Hounsfield units from a DICOM file or folder, NIfTI, MHA, NRRD or NPY.
 
-    NPY holds (z, y, x) or (y, x) in HU with 1 mm voxels. Raises MissingPath, UnreadableFile, MissingPackage.
+    NPY holds (z, y, x) or (y, x) in HU with 1 mm voxels. What is no number, as outside the field of view, becomes air.
+    Raises MissingPath, UnreadableFile, MissingPackage.
     """
     if not path.exists():
         raise MissingPath(path, ADVICE)
     if path.suffix == ".npy":
-        return Scan(_as_volume(_read_npy(path)), (1.0, 1.0, 1.0), {})
+        return Scan(_as_volume(_read_npy(path), path), (1.0, 1.0, 1.0), {})
     itk = _simple_itk()
     try:
         image, header = _read_series(itk, path) if path.is_dir() else _read_file(itk, path)
         if image.GetDimension() == 3:
             image = itk.DICOMOrient(image, "LPS")
-        volume = _as_volume(itk.GetArrayFromImage(image))
+        array = itk.GetArrayFromImage(image)
     except RuntimeError as error:
         raise UnreadableFile(path, _last_line(error), ADVICE) from error
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise UnreadableFile(path, "its pixels have colours, not Hounsfield units", "give the scan itself, not a picture of it")
     spacing = tuple(reversed(image.GetSpacing())) if image.GetDimension() == 3 else (1.0, *reversed(image.GetSpacing()))
-    return Scan(volume, spacing, header)
+    return Scan(_as_volume(array, path), spacing, header)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -55,7 +60,10 @@ def read_picture(path: Path) -> np.ndarray:
     if not path.exists():
         raise MissingPath(path, "give a PNG or NPY file with one slice")
     if path.suffix == ".npy":
-        return scale_to_one(_read_npy(path), path)
+        array = _read_npy(path)
+        if array.ndim != 2:
+            raise UnreadableFile(path, f"its array has shape {array.shape}", "store a slice (y, x)")
+        return scale_to_one(array, path)
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -101,7 +109,9 @@ def _slice_files(folder: Path) -> list[Path]:
 
 
 def scale_to_one(array: np.ndarray, path: Path) -> np.ndarray:
-    """Bring integers to [0, 1] by the range of their type; refuse floats outside [0, 1]."""
+    """Bring integers to [0, 1] by the range of their type; refuse floats outside [0, 1], and what is empty or no number."""
+    if not array.size or array.dtype.kind not in NUMBERS:
+        raise UnreadableFile(path, f"its values are {array.dtype} of shape {array.shape}", "store numbers in [0, 1]")
     if array.dtype == bool:
         return array.astype(np.float32)
     if np.issubdtype(array.dtype, np.unsignedinteger):
@@ -119,8 +129,13 @@ def _read_npy(path: Path) -> np.ndarray:
         raise UnreadableFile(path, error, "store a plain numeric array with numpy.save") from error
 
 
-def _as_volume(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array if array.ndim == 3 else array[None], np.float32)
+def _as_volume(array: np.ndarray, path: Path) -> np.ndarray:
+    """An array (z, y, x) or (y, x), or with axes of length 1 before these, as finite float32 (z, y, x)."""
+    while array.ndim > 3 and len(array) == 1:
+        array = array[0]
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in NUMBERS:
+        raise UnreadableFile(path, f"its values are {array.dtype} of shape {array.shape}", "store one volume of numbers (z, y, x)")
+    return np.nan_to_num(np.asarray(array if array.ndim == 3 else array[None], np.float32), nan=AIR, posinf=AIR, neginf=AIR)
 
 
 def _last_line(error: RuntimeError) -> str:

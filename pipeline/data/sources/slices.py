@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.patient import PreparedPatient
-from pipeline.data.prepare import fit
+from pipeline.data.prepare import choose_slices, fit
 from pipeline.data.reading import read_stack
 from pipeline.data.tables import check_patients, read_table
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 class SlicesSource:
     """A folder with `labels.csv` (id,label[,path]) and per patient a folder of PNG files, an NPY or an NPZ file.
 
-    Where more than the wanted number of slices is given, the middle ones are taken.
+    Where more than the wanted number of slices is given, they are chosen as from a scan.
     """
 
     settings: Settings
@@ -40,14 +40,18 @@ class SlicesSource:
 
     def load(self, key: str) -> PreparedPatient:
         stack = read_stack(self.paths[key])
-        wanted = self.settings.slices
-        if len(stack) < wanted:
-            raise TooFewSlices(key, len(stack), wanted)
         if not stack.any():
             raise UnreadableFile(self.paths[key], "all its slices are black", "give slices that show lungs, or leave the patient out")
-        first = (len(stack) - wanted) // 2
-        planes = [fit(plane, self.settings.image_size) for plane in stack[first : first + wanted]]
+        planes = [fit(plane, self.settings.image_size) for plane in stack[_central(stack, self.settings.slices, key)]]
         return PreparedPatient(key, self.labels[key], np.stack(planes).astype(np.float16))
+
+
+def _central(stack: np.ndarray, count: int, patient: str) -> np.ndarray:
+    """Indices of `count` slices, spread as those of a scan are; where too few show much, black ones count too."""
+    try:
+        return choose_slices((stack > 0).sum(axis=(1, 2)), count, patient)
+    except TooFewSlices:
+        return choose_slices(np.ones(len(stack)), count, patient)
 
 
 def _find(folder: Path, row: dict[str, str]) -> Path:
