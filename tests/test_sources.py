@@ -51,7 +51,8 @@ def test_a_dicom_folder_tells_of_its_patient_as_a_file_does(tmp_path):
     assert header and header == read_scan(DICOM).header
 
 
-def test_of_several_series_in_a_folder_the_longest_is_read(tmp_path):
+@pytest.mark.parametrize("below", ["", "study/of a patient"])
+def test_of_several_series_in_a_folder_the_longest_is_read(tmp_path, below):
     import SimpleITK
 
     writer = SimpleITK.ImageFileWriter()
@@ -62,7 +63,8 @@ def test_of_several_series_in_a_folder_the_longest_is_read(tmp_path):
             for tag, value in {"0008|0060": "CT", "0020|000e": series, "0020|000d": "1.2", "0008|0018": f"{series}.{index}",
                                "0020|0032": f"0\\0\\{index}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(index)}.items():
                 image.SetMetaData(tag, value)
-            writer.SetFileName(str(tmp_path / f"{series}-{index}.dcm"))
+            (tmp_path / below / series).mkdir(parents=True, exist_ok=True)
+            writer.SetFileName(str(tmp_path / below / series / f"{index}.dcm" if below else tmp_path / f"{series}-{index}.dcm"))
             writer.Execute(image)
     assert read_scan(tmp_path).volume.shape == (5, 8, 8) and (read_scan(tmp_path).volume == 5).all()
 

@@ -150,12 +150,14 @@ def _read_file(itk, path: Path) -> tuple:
 
 
 def _read_series(itk, folder: Path) -> tuple:
-    """The longest series of a folder, beside which scouts and localisers may lie, and the header of its first slice."""
-    found = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    """The longest series in a folder and those below it, beside which scouts may lie, and the header of its first slice."""
+    names = itk.ImageSeriesReader.GetGDCMSeriesFileNames
+    found = [names(str(place), series) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
+             for series in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
     if not found:
         raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
     reader = itk.ImageSeriesReader()
-    reader.SetFileNames(max((itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series) for series in found), key=len))
+    reader.SetFileNames(max(found, key=len))
     reader.MetaDataDictionaryArrayUpdateOn()
     image = reader.Execute()
     return image, {key: reader.GetMetaData(0, key) for key in reader.GetMetaDataKeys(0)}
