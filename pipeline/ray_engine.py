@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline.engine import WORKER_ENVIRONMENT, Engine
 from pipeline.errors import UserError
+from pipeline.memory import LOADED, WORKING
 
 MOST_RUNS = 5  # of one job, when workers are lost again and again
 SHIPPED = ("data/*", "external/data/*", "pretraining/weights.safetensors", "models/*/weights.safetensors",
@@ -66,10 +67,11 @@ class RayEngine(Engine):
         task = ray.remote(max_retries=0)(_run_at_node)
 
         jobs = [_absolute(job) for job in jobs]
+        largest = self._largest_node()
 
         def submit(index: int):
-            resources = {"num_gpus": self.gpu_share} if self.gpu_share else {"num_cpus": width[index]}
-            return task.options(**resources).remote(function, jobs[index], str(self._mark), key, packed)
+            return task.options(**resources_for(jobs[index], width[index], self.gpu_share, largest)).remote(
+                function, jobs[index], str(self._mark), key, packed)
 
         running = {submit(index): index for index in range(len(jobs))}
         runs = [1] * len(jobs)
@@ -90,6 +92,14 @@ class RayEngine(Engine):
                 continue
             yield index, result
 
+    def _largest_node(self) -> dict[str, float]:
+        """By resource the most that a node has; a notice where jobs have to wait for a GPU to join."""
+        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        most = {name: max((node.get(name, 0.0) for node in alive), default=0.0) for name in ("CPU", "GPU", "memory")}
+        if most["GPU"] < self.gpu_share:
+            print(f"notice: no node of the cluster has {self.gpu_share:g} of a GPU; jobs wait until one joins", file=sys.stderr)
+        return most
+
     def _pack(self) -> tuple[str, object]:
         """The study's files as one object of the store, made anew when they changed; nothing where every node sees them."""
         ray = self._ray
@@ -104,6 +114,17 @@ class RayEngine(Engine):
             files = {path.relative_to(self.root).as_posix(): np.fromfile(path, np.uint8) for path in paths}
             self._packed = (key, ray.put(files))
         return self._packed
+
+
+def resources_for(job, width: int, gpu_share: float, largest: Mapping[str, float]) -> dict[str, float]:
+    """What Ray sets aside for a job: its share of a GPU, or its cores and memory.
+
+    largest: by resource the most that a node has, as `CPU` and `memory` in bytes. Asked for more, Ray would wait for ever.
+    """
+    if gpu_share:
+        return {"num_gpus": gpu_share}
+    memory = LOADED + getattr(job, "memory", WORKING)
+    return {"num_cpus": min(width, largest["CPU"] or width), "memory": int(min(memory, largest["memory"]))}
 
 
 def _connect(address: str | None):

@@ -19,7 +19,7 @@ from pipeline.evaluation.evaluate import ScoreJob, score_patients  # noqa: E402
 from pipeline.evaluation.fold import FoldJob, SearchPlan, score_fold  # noqa: E402
 from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
-from pipeline.ray_engine import SHIPPED, RayEngine, _moved, _unpack  # noqa: E402
+from pipeline.ray_engine import SHIPPED, RayEngine, _moved, _unpack, resources_for  # noqa: E402
 from pipeline.settings import load_settings  # noqa: E402
 from pipeline.training.loop import Hyperparameters  # noqa: E402
 from pipeline.training.trial import run_training  # noqa: E402
@@ -27,6 +27,7 @@ from pipeline.training.tune import plan_jobs  # noqa: E402
 
 IGNORED = ("ResourceWarning", "FutureWarning", "DeprecationWarning", "pytest.PytestUnraisableExceptionWarning")  # Ray's own
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings(*(f"ignore::{name}" for name in IGNORED))]
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a node cannot import these tests
 BACKEND = Backend("cpu", bf16=False, channels_last=True)
 
 
@@ -75,6 +76,12 @@ def run_until_killed(job):
     return run_training(job)
 
 
+def time_of_job(job) -> tuple[float, float]:
+    start = time.time()
+    time.sleep(0.5)
+    return start, time.time()
+
+
 def refuse(job):
     raise UnreadableFile("scan.mha", "broken", "mend it")
 
@@ -94,7 +101,6 @@ def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, 
         if (marks / "begun").exists():
             cluster.remove_node(doomed, allow_graceful=False)
 
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a node cannot import this test
     killer = threading.Thread(target=kill_once_begun)
     with RayEngine(2, cluster.address, 0.0, tiny / "study") as engine:
         killer.start()
@@ -127,6 +133,32 @@ def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, m
     assert scores(Engine(0), _moved(fold, folder)) == scores(Engine(0), fold)
     elsewhere = ScoreJob(root, "CNN1", 0, EXTERNAL, BACKEND, 1)
     np.testing.assert_array_equal(score_patients(_moved(elsewhere, folder)), score_patients(elsewhere))
+
+
+def test_a_job_asks_for_what_it_needs_and_for_no_more_than_a_node_has(jobs):
+    job, largest = dataclasses.replace(jobs[0], memory=4e9), {"CPU": 8.0, "GPU": 0.0, "memory": 16e9}
+    assert resources_for(job, 2, 0.0, largest) == {"num_cpus": 2, "memory": 4_500_000_000}
+    assert resources_for(job, 16, 0.0, {**largest, "memory": 1e9}) == {"num_cpus": 8, "memory": 1_000_000_000}
+    assert resources_for("unknown", 1, 0.0, largest) == {"num_cpus": 1, "memory": 1_000_000_000}
+    assert resources_for(job, 2, 0.0, {"CPU": 0.0, "GPU": 0.0, "memory": 0.0}) == {"num_cpus": 2, "memory": 0}  # nodes join later
+    assert resources_for(job, 2, 0.5, largest) == {"num_gpus": 0.5}
+
+
+def test_jobs_wait_for_memory_instead_of_filling_it(cluster, jobs, tiny):
+    """Three jobs that take most of a node's memory run one after another, though there are cores for all."""
+    cluster.add_node(num_cpus=4, memory=10**12)  # more than the first node has
+    with RayEngine(2, cluster.address, 0.0, tiny / "study") as engine:
+        large = [dataclasses.replace(job, memory=9e11) for job in jobs[:3]]
+        spans = [span for _, span in engine.run(time_of_job, large)]
+    spans.sort()
+    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+
+
+def test_where_no_node_has_a_gpu_a_notice_says_so(cluster, tiny, capsys):
+    engine = RayEngine(2, cluster.address, 0.5, tiny / "study")
+    engine._largest_node()
+    assert "no node of the cluster has 0.5 of a GPU; jobs wait until one joins" in capsys.readouterr().err
+    engine.__exit__(None, None, None)
 
 
 def test_no_cluster_is_one_line(tmp_path):
