@@ -1,14 +1,20 @@
 """Formula-made images, and the three ways to pretrained weights."""
 
+import traceback
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet18
 
-from pipeline.errors import MissingPath, NoImageNet, UnreadableFile
+from pipeline.device import Backend
+from pipeline.errors import MissingPath, NoImageNet, UnreadableFile, UserError
 from pipeline.models.pretrained import fetch_imagenet, read_weights
+from pipeline.pretraining import train
 from pipeline.pretraining.images import ImageJob, make_image, make_images
+from pipeline.pretraining.train import PretrainJob, pretrain
+from pipeline.settings import load_settings
 
 
 def test_images_are_seeded_and_vary_within_a_class():
@@ -47,6 +53,32 @@ def test_without_a_network_the_loader_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub.urlopen", refuse)
     with pytest.raises(NoImageNet, match="--set weights=procedural"):
         fetch_imagenet()
+
+
+def pretraining(tmp_path, device: str) -> PretrainJob:
+    settings = load_settings("tiny", ["pretrain_images=40", "pretrain_classes=4", "pretrain_size=32", "pretrain_epochs=1"])
+    np.save(tmp_path / "images.npy", make_images(ImageJob(0, 40, 4, 32, 1)))
+    return PretrainJob(tmp_path / "images.npy", settings, Backend(device, bf16=False, channels_last=True), 1)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_pretraining_stays_on_its_device_until_a_loss_is_read(tmp_path, monkeypatch, room):
+    """torch's device `meta` holds no numbers, but refuses to mix its tensors with the CPU's."""
+    plain = torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, lr, fused: plain(parameters, lr))  # the fused one does not know `meta`
+    monkeypatch.setattr(train, "has_room", lambda device, size: room)
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta tensor") as stopped:
+        pretrain(pretraining(tmp_path, "meta"))
+    assert "float(" in [frame.line for frame in traceback.extract_tb(stopped.tb) if "pipeline" in frame.filename][-1]
+
+
+def test_pretraining_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("simulated")
+
+    monkeypatch.setattr(train, "_train_epoch", full)
+    with pytest.raises(UserError, match="cpu has too little memory for the pretraining; use a smaller --set pretrain_size"):
+        pretrain(pretraining(tmp_path, "cpu"))
 
 
 def test_weights_from_a_file(tmp_path):

@@ -18,7 +18,8 @@ from pipeline.explanations.attribution import saliency
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.records import write_npz
-from pipeline.training.predict import as_input, batch_for
+from pipeline.training.parts import batch_for, in_parts
+from pipeline.training.predict import as_input
 
 BROWSED_SIZE = 128
 MAP_SIZE = 64
@@ -70,10 +71,9 @@ def browse_patients(job: BrowseJob) -> np.ndarray:
     dataset = load_dataset(Layout(job.root))
     network = place(load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
     stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]])
-    planes = stacks.reshape(-1, *stacks.shape[2:])
-    batch = batch_for(job.backend, planes[0].size, GPU_BATCH, CPU_BATCH_PIXELS)
-    maps = [shrink(saliency(network, as_input(torch.from_numpy(planes[start : start + batch])[:, None], job.backend)), MAP_SIZE)
-            for start in range(0, len(planes), batch)]
+    planes = torch.from_numpy(stacks).reshape(-1, 1, *stacks.shape[2:])
+    batch = batch_for(job.backend, planes[0].numel(), GPU_BATCH, CPU_BATCH_PIXELS)
+    maps = in_parts(lambda part: shrink(saliency(network, as_input(part, job.backend)), MAP_SIZE), planes, batch, job.backend)
     found = as_bytes(np.concatenate(maps))
     return found.reshape(*stacks.shape[:2], *found.shape[1:])
 

@@ -19,7 +19,8 @@ from pipeline.models.placing import place
 from pipeline.models.registry import build_model, first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
-from pipeline.training.predict import as_input, batch_for
+from pipeline.training.parts import batch_for, in_parts
+from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
 # Of the random weights that maps are compared with.
@@ -100,17 +101,18 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
     return arrays
 
 
-def _attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    """By kind, float32 (n, y, x) of slices (n, y, x)."""
-    images = as_input(torch.from_numpy(np.array(planes))[:, None], job.backend)  # a copy: the dataset is read-only
+def _attributions(job: ExplainJob, network, slices: torch.Tensor) -> dict[str, np.ndarray]:
+    """By kind, float32 (n, y, x) of slices (n, 1, y, x)."""
+    images = as_input(slices, job.backend)
     layer = stages_of(job.model, network)[deepest(layer_outputs(job.model, network, images[:1]))]
     return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
 
 
 def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    """The same, some slices at a time."""
+    """By kind, float32 (n, y, x) of slices (n, y, x), some at a time."""
+    slices = torch.from_numpy(np.array(planes))[:, None]  # a copy: the dataset is read-only
     batch = batch_for(job.backend, planes[0].size, GPU_BATCH, CPU_BATCH_PIXELS)
-    parts = [_attributions(job, network, planes[start : start + batch]) for start in range(0, len(planes), batch)]
+    parts = in_parts(lambda part: _attributions(job, network, part), slices, batch, job.backend)
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
 
 
@@ -147,7 +149,7 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
     for case in cases:
         image = _image(dataset, case)
         arrays[f"{case.outcome}.input"] = image
-        for name, value in _attributions(job, network, image[None]).items():
+        for name, value in _all_attributions(job, network, image[None]).items():
             arrays[f"{case.outcome}.{name}"] = rounded(value[0])
         if dataset.lesions is not None:
             arrays[f"{case.outcome}.lesions"] = np.asarray(

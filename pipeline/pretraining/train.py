@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
 from pipeline.device import Backend, has_room
+from pipeline.errors import UserError
 from pipeline.models.placing import place
 from pipeline.settings import Settings
 
@@ -38,14 +39,22 @@ class PretrainResult:
 
 
 def pretrain(job: PretrainJob) -> PretrainResult:
-    """Train from scratch with Adam and a one-cycle learning rate; seeded."""
+    """Train from scratch with Adam and a one-cycle learning rate; seeded. Raises UserError where the device has too little memory."""
+    try:
+        return _pretrain(job)
+    except torch.OutOfMemoryError:
+        raise UserError(f"{job.backend.device} has too little memory for the pretraining; use a smaller --set pretrain_size, "
+                        "weights from a file (--set weights=FILE.safetensors), or --device cpu") from None
+
+
+def _pretrain(job: PretrainJob) -> PretrainResult:
     settings, backend = job.settings, job.backend
     torch.set_num_threads(job.threads)
     torch.manual_seed(settings.seed)
     images = torch.from_numpy(np.load(job.images))
     labels = torch.arange(len(images)) % settings.pretrain_classes
     if has_room(backend.device, images.nbytes):
-        images = images.to(backend.device)
+        images, labels = images.to(backend.device), labels.to(backend.device)
     size = LARGE_BATCH if len(images) >= MANY else BATCH
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
@@ -69,7 +78,7 @@ def _as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
 
 def _train_epoch(model, images, labels, train, size: int, optimizer, schedule, shuffle, backend: Backend) -> float:
     model.train()
-    order = train[torch.randperm(len(train), generator=shuffle)]
+    order = train[torch.randperm(len(train), generator=shuffle)].to(images.device)  # elsewhere, every step would wait for its part
     losses = []
     for start in range(0, max(len(order) - size + 1, 1), size):
         batch = order[start : start + size]
@@ -91,5 +100,5 @@ def _accuracy(model, images, labels, backend: Backend) -> float:
     for start in range(0, len(images), 100):
         with backend.autocast():
             logits = model(_as_input(images[start : start + 100], backend))
-        right += int((logits.argmax(1).cpu() == labels[start : start + 100]).sum())
+        right += int((logits.argmax(1).to(labels.device) == labels[start : start + 100]).sum())
     return right / len(images)
