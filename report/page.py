@@ -4,6 +4,7 @@ from report.drawing import Drawing, to_drawing
 from report.explorers import explorer, scripts
 from report.figures.registry import FIGURES
 from report.hooks.interpreter import note_interpreter
+from report.kept import KeptDrawings
 from report.links import follow, headlines_link
 from report.sentences import Sentences
 from report.study import Study, find_study
@@ -20,9 +21,13 @@ class Page:
         self.study = study
         self.words = words
         self.say = Sentences(study, words)
+        self._kept = KeptDrawings(study, words.language)
 
     def figure(self, identifier: str) -> Drawing:
         """The figure with this id, drawn in the page's language."""
+        return self._kept.drawing(identifier, lambda: self._draw(identifier))
+
+    def _draw(self, identifier: str) -> Drawing:
         with study_style():
             return to_drawing(FIGURES[identifier](self.study, self.words))
 
