@@ -6,6 +6,7 @@ from matplotlib import pyplot
 
 from report.figures.confusion import draw_matrix
 from report.figures.filters import filter_sheet
+from report.figures.grid import colour_limits, draw_heat, readable_on
 from report.figures.registry import FIGURES
 from report.figures.roc import draw_roc_curve
 from report.style import MODEL_COLOURS, localise, study_style
@@ -96,6 +97,37 @@ def test_every_model_has_one_colour_of_its_own(study):
 def test_the_legend_names_the_chosen_value(study):
     shown = texts(FIGURES["fig-lr-dnn"](study, SL))
     assert "(izbrano)" in shown and "stopnja učenja" in shown and "Funkcija izgube" in shown
+
+
+@pytest.mark.parametrize(("values", "quantity", "limits"), [
+    ([0.3, 0.5, np.nan], "val_loss", (0.3, 0.5)),
+    ([0.691, 0.693], "val_loss", (0.691, 0.741)),  # the same numbers look the same, as bright as the best
+    ([0.3, 0.5, 17.0], "val_loss", (0.3, 1.0)),  # a diverged trial leaves the others their colours
+    ([3.0, 17.0], "val_loss", (3.0, 3.05)),
+    ([0.6, 0.9], "val_auc", (0.6, 0.9)),
+    ([0.88, 0.9], "val_auc", (0.85, 0.9)),
+    ([np.nan], "val_auc", (0.0, 1.0)),
+])
+def test_colours_of_a_heat_map_are_no_finer_than_its_numbers(values, quantity, limits):
+    assert colour_limits(np.array(values), quantity) == pytest.approx(limits)
+
+
+def test_a_heat_map_has_a_row_for_every_tried_pair_and_a_number_for_every_trial(study, monkeypatch):
+    trials = [{"lr": lr, "wd": wd, "mp": mp, "val_loss": 0.5} for lr, wd, mp in ((1e-3, 0.0, 1.0), (1e-4, 0.0, 1.0), (1e-4, 1e-3, 0.9))]
+    ends = {"chosen": trials[2], "by_coordinates": trials[1]}
+    monkeypatch.setattr(study, "search", lambda model: {"trials": trials, **ends})
+    monkeypatch.setattr(study, "grid", lambda model: {"lr": [1e-3, 1e-4], "wd": [0.0, 1e-3], "mp": [1.0, 0.9]})
+    _, axes = pyplot.subplots()
+    draw_heat(axes, study, EN, "CNN1", "val_loss")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1 | 0", "0.9 | 10⁻³"]
+    assert [(text.get_text(), text.get_position()) for text in axes.texts] == [("0.50", (0, 0)), ("0.50", (1, 0)), ("0.50", (1, 1))]
+    frames = [(patch.get_xy(), patch.get_linestyle()) for patch in axes.patches]
+    assert frames[0] == ((0.5, 0.5), "solid") and frames[-1][0] == (0.5, -0.5)
+
+
+@pytest.mark.parametrize(("colour", "readable"), [((0.0, 0.13, 0.3), "white"), ((1.0, 0.91, 0.2), "black"), ((1, 1, 1, 1), "black")])
+def test_numbers_stand_out_from_their_cell(colour, readable):
+    assert readable_on(colour) == readable
 
 
 def test_a_missing_outcome_is_said_in_the_figure(study, monkeypatch):

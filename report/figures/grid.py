@@ -3,19 +3,31 @@
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from report.study import Study
 from report.style import SEQUENTIAL, WIDTH
 from report.words import Words
 
 NOT_TRIED = "#e6e6e6"
+# Lines of a frame from below to above, so that both can be seen around one cell.
+FRAMES = {
+    "chosen": [{"edgecolor": "#C2185B", "linewidth": 3.2, "zorder": 4}],
+    "by_coordinates": [{"edgecolor": "white", "linewidth": 1.4, "zorder": 5},
+                       {"edgecolor": "black", "linewidth": 1.0, "linestyle": (0, (2.5, 2.5)), "zorder": 6}],
+}
+UPRIGHT = 3  # so many learning rates can be named side by side
+ROW_HEIGHT, LEAST_HEIGHT, AROUND = 0.135, 2.1, 1.0  # inches
+# The colours of a map are at least so far apart as its numbers can show, and no single diverged trial takes them all.
+LEAST_RANGE, HIGHEST_LOSS = 0.05, 1.0
 
 
 def grid_values(study: Study, model: str, quantity: str) -> tuple[list[tuple[float, float]], list[float], np.ndarray]:
-    """Rows (mp, wd), columns lr, and the quantity at each combination: float64 (row, column), NaN where not tried."""
-    grid = study.grid(model)
-    rows = [(mp, wd) for mp in grid["mp"] for wd in grid["wd"]]
+    """Rows (mp, wd) of which any was tried, columns lr, and the quantity there: float64 (row, column), NaN where not tried."""
+    grid, tried = study.grid(model), {(trial["mp"], trial["wd"]) for trial in study.search(model)["trials"]}
+    rows = [(mp, wd) for mp in grid["mp"] for wd in grid["wd"] if (mp, wd) in tried]
     values = np.full((len(rows), len(grid["lr"])), np.nan)
     for trial in study.search(model)["trials"]:
         if trial[quantity] is not None:
@@ -23,36 +35,53 @@ def grid_values(study: Study, model: str, quantity: str) -> tuple[list[tuple[flo
     return rows, grid["lr"], values
 
 
+def colour_limits(values: np.ndarray, quantity: str) -> tuple[float, float]:
+    """The values of the first and the last colour, the best value at its end; (0, 1) where there are none."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    if quantity == "val_auc":
+        return min(low, high - LEAST_RANGE), high
+    return low, max(min(high, HIGHEST_LOSS), low + LEAST_RANGE)
+
+
 def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str) -> Axes:
-    """One model: a circle where the coordinates landed, a star at the combination that was chosen. Bright is better."""
+    """One model: a dashed frame where the coordinates landed, a red one around the chosen combination. Bright is better."""
     rows, rates, values = grid_values(study, model, quantity)
     colours = pyplot.get_cmap(SEQUENTIAL if quantity == "val_auc" else f"{SEQUENTIAL}_r").with_extremes(bad=NOT_TRIED)
-    axes.imshow(np.ma.masked_invalid(values), cmap=colours, aspect="auto")
-    axes.set_xticks(range(len(rates)), [words.scientific(rate) for rate in rates])
+    shown = axes.imshow(np.ma.masked_invalid(values), cmap=colours, aspect="auto", norm=Normalize(*colour_limits(values, quantity)))
+    axes.set_xticks(range(len(rates)), [words.scientific(rate) for rate in rates], rotation=90 if len(rates) > UPRIGHT else 0)
     axes.set_yticks(range(len(rows)), [f"{words.scientific(mp)} | {words.scientific(wd)}" for mp, wd in rows])
     axes.tick_params(length=0, labelsize=6.5)
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     search = study.search(model)
-    marked = {(rows.index((place["mp"], place["wd"])), rates.index(place["lr"])) for place in (search["chosen"], search["by_coordinates"])}
-    for key, marker, size in (("by_coordinates", "o", 9), ("chosen", "*", 7)):
+    for key, lines in FRAMES.items():
         place = search[key]
-        axes.plot(rates.index(place["lr"]), rows.index((place["mp"], place["wd"])), marker, markersize=size,
-                  markerfacecolor="none" if marker == "o" else "#C2185B", markeredgecolor="#C2185B", markeredgewidth=1.4, linestyle="none")
+        corner = rates.index(place["lr"]) - 0.5, rows.index((place["mp"], place["wd"])) - 0.5
+        for line in lines:
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, clip_on=False, **line))
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            beside = (row, column) in marked  # the number makes room for the mark
-            axes.text(column + (0.18 if beside else 0), row, words.decimal(value, 2), fontsize=5.5,
-                      ha="left" if beside else "center", va="center",
-                      bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
+            axes.text(column, row, words.decimal(value, 2), fontsize=6, ha="center", va="center",
+                      color=readable_on(shown.to_rgba(value)))
     axes.set_title(model, loc="left", fontsize=8, fontweight="bold")
     return axes
 
 
+def readable_on(colour: tuple[float, ...]) -> str:
+    """Black or white, whichever has the higher contrast with a colour (r, g, b, ...) in [0, 1] (relative luminance of WCAG 2.2)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
+
+
 def draw_grid(study: Study, words: Words, quantity: str) -> Figure:
     """Every tuned model. quantity: `val_loss` or `val_auc`."""
-    figure, axes = pyplot.subplots(2, 3, figsize=(WIDTH, 5.2))
+    rows = max(len(grid_values(study, model, quantity)[0]) for model in study.tuned)
+    figure, axes = pyplot.subplots(2, 3, figsize=(WIDTH, 2 * max(rows * ROW_HEIGHT, LEAST_HEIGHT) + AROUND))
     for panel, model in zip(axes.flat, study.tuned, strict=True):
         draw_heat(panel, study, words, model, quantity)
     figure.supxlabel(words("lr"), fontsize=8)
