@@ -240,16 +240,20 @@ def test_colours_are_no_scan_and_several_volumes_are_not_one(tmp_path):
     assert read_scan(tmp_path / "one.mha").volume.shape == (3, 8, 8)
 
 
-def test_slices_that_use_little_of_their_range_are_noticed(tmp_path, capsys):
+@pytest.mark.parametrize(("largest", "lit", "told"), [
+    (4095, 0.4, "no pixel of all slices is above 0.06"), (65535, 0.9, "90% of all pixels are above 0"), (65535, 0.4, "")])
+def test_odd_slices_are_noticed(tmp_path, capsys, largest, lit, told):
     rng = np.random.default_rng(0)
     rows = ["id,label", *(f"p{number},{number % 2}" for number in range(20))]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
-    settings = load_settings("tiny", ["source=slices", f"source_path={tmp_path}", "batch_size=2"])
-    for largest, noticed in ((4095, True), (65535, False)):
-        for number in range(20):
-            np.save(tmp_path / f"p{number}.npy", rng.integers(0, largest, (10, 8, 8), np.uint16, endpoint=True))
-        make_dataset(settings, Layout(tmp_path / "study"), Engine(0), Progress(quiet=True))
-        assert ("no pixel of all slices is above 0.06" in capsys.readouterr().err) == noticed
+    settings = load_settings("tiny", ["source=slices", f"source_path={tmp_path}", "batch_size=2", "image_size=128"])
+    for number in range(20):
+        planes = rng.integers(1, largest, (10, 128, 128), np.uint16, endpoint=True)
+        planes[:, :, round(lit * 128) :] = 0
+        np.save(tmp_path / f"p{number}.npy", planes)
+    make_dataset(settings, Layout(tmp_path / "study"), Engine(0), Progress(quiet=True))
+    found = capsys.readouterr().err
+    assert told in found and found.count("notice") == bool(told)
 
 
 def test_what_is_no_number_is_air(tmp_path):

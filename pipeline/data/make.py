@@ -21,6 +21,8 @@ from pipeline.settings import Settings
 
 # Vessels of windowed lungs come to about 0.75; where nothing comes near, the values were hardly scaled to [0, 1].
 FAINT = 0.25
+# Lungs alone light less than half of a slice; where much more is lit, they were not cut out of the body.
+MOSTLY_LIT = 0.75
 
 Deal = Callable[[Sequence, Sequence[dict]], list[str]]
 
@@ -67,7 +69,7 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
         slices, lesions = new_array(unfinished[0], np.float16, shape), new_array(unfinished[1], np.uint8, shape)
         patients = _load_all(source, keys, slices, lesions, engine, progress)
         splits = deal(keys, patients)
-        _notice_faint(max(patient["brightest"] for patient in patients))
+        _notice_odd(max(patient["brightest"] for patient in patients), float(np.mean([patient["lit"] for patient in patients])))
         slices.flush()
         lesions.flush()
         del slices, lesions  # Windows renames no open file
@@ -93,16 +95,20 @@ def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress)
             patients[index] = {
                 "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": known,
                 "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
-                "brightest": float(patient.slices.max()),
+                "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
             }
             bar.advance()
     return patients
 
 
-def _notice_faint(brightest: float) -> None:
+def _notice_odd(brightest: float, lit: float) -> None:
+    """Say what is odd about slices that can be learned from all the same."""
     if brightest < FAINT:
         print(f"notice: no pixel of all slices is above {brightest:.2f} of the range from 0 to 1; if these are 12 bits in files of 16, "
               "scale them to the full range", file=sys.stderr)
+    if lit > MOSTLY_LIT:
+        print(f"notice: {lit:.0%} of all pixels are above 0, where lungs alone would leave most of a slice black; a network may learn "
+              "from the body around them, so cut the lungs out, or give scans in HU with source=volumes", file=sys.stderr)
 
 
 def pseudonym(key: object, seed: int) -> str:
