@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import STOPPED, UnknownName, UserError, mendable
-from pipeline.layout import STAGES, Layout, forbidden
+from pipeline.layout import STAGES, Layout, forbidden, named_path
 from pipeline.settings import PROFILES, Settings, load_settings
 
 VERBS = ("all", *STAGES, "status", "bench", "ship")
@@ -39,8 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("verb", metavar="STAGE", help=f"one of: {', '.join(VERBS)}")
     parser.add_argument("--profile", default="auto", help="auto, tiny, quick or paper (auto: paper with CUDA, else quick)")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="study folder (default artifacts/<profile>)")
-    parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where `all` puts the site (default _site)")
+    parser.add_argument("--out", metavar="DIR", type=named_path, help="study folder (default artifacts/<profile>)")
+    parser.add_argument("--site", metavar="DIR", type=named_path, default=Path("_site"), help="where `all` puts the site (default _site)")
     parser.add_argument("--renderer", default="auto", help="what `all` renders with: auto, quarto or embedded")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--search", help="coordinate (default) or grid: every combination of lr, wd and mp; short for --set search=...")

@@ -128,6 +128,16 @@ class Layout:
         return self.root / "explanations" / "maps" / f"{model}.npz"
 
 
+def named_path(text: str) -> Path:
+    """A path as people write it, where `~` is their home; shells expand it at the beginning of a word alone."""
+    return Path(expand_home(text))
+
+
+def expand_home(text: str) -> str:
+    """`text` with the user's home for a leading `~`, unchanged where there is none or nobody knows it."""
+    return os.path.expanduser(text)  # noqa: PTH111  # pathlib's raises where the home is not known
+
+
 def forbidden(folder: Path) -> Path | None:
     """`folder` or, where it is not there yet, the nearest one above it, if the system does not let us write into it; else None."""
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())

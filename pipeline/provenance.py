@@ -1,6 +1,7 @@
 """Where a study comes from: versions, device, commit, command, seeds and times."""
 
 import datetime
+import os
 import platform
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pipeline.device import Backend, device_name
 from pipeline.engine import core_count
-from pipeline.layout import FORMAT
+from pipeline.layout import FORMAT, expand_home
 from pipeline.ledger import Record
 from pipeline.settings import Settings
 
@@ -26,13 +27,18 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
     return {
         "format": FORMAT,
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "pipeline", *map(_without_home, sys.argv[1:])]),
         "commit": current_commit(), "profile": settings.profile, "seed": settings.seed,
         "device": device_name(backend.device), "cores": core_count(), "backend": vars(backend), "processes": processes,
         "python": platform.python_version(), "platform": platform.system(),
         "versions": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
     }
+
+
+def _without_home(word: str) -> str:
+    """A word of the command with `~` for the user's home, whose name is nobody's business where the study is published."""
+    return word.replace(f"{expand_home('~')}{os.sep}", f"~{os.sep}")
 
 
 def _version(package: str) -> str | None:

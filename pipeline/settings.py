@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from pipeline.errors import BadSetting, UnknownName
-from pipeline.layout import RESNET_MODELS, TUNED_MODELS
+from pipeline.layout import RESNET_MODELS, TUNED_MODELS, expand_home
 
 PROFILES = ("tiny", "quick", "paper")
 SOURCES = ("synthetic", "stoic", "volumes", "slices")
@@ -181,7 +181,7 @@ def _parse(key: str, text: str, example: object) -> object:
         if isinstance(example, tuple):
             kind = type(example[0])
             return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
-        return text
+        return expand_home(text)  # names have no ~, paths may
     except (ValueError, KeyError):
         wanted = {bool: "true or false", int: "a whole number", tuple: "values separated by commas"}[type(example)]
         raise BadSetting(key, text, f"give {wanted}") from None

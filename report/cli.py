@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import STOPPED, NotAllowed, UnknownName, UserError, mendable
-from pipeline.layout import forbidden
+from pipeline.layout import forbidden, named_path
 from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
@@ -30,8 +30,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render the report; 0 on success, 2 for a user's mistake, 130 where it was stopped."""
     parser = _Parser(prog="python -m report", description="Renders a finished study as a site and PDFs in both languages.")
-    parser.add_argument("--study", metavar="DIR", type=Path, help="study folder (default: the newest finished one in artifacts/)")
-    parser.add_argument("--site", metavar="DIR", type=Path, default=Path("_site"), help="where the site goes (default _site)")
+    parser.add_argument("--study", metavar="DIR", type=named_path, help="study folder (default: the newest finished one in artifacts/)")
+    parser.add_argument("--site", metavar="DIR", type=named_path, default=Path("_site"), help="where the site goes (default _site)")
     parser.add_argument("--renderer", default="auto", help="auto, quarto or embedded (auto: Quarto where it is installed)")
     parser.add_argument("--check", action="store_true", help="see whether it could be rendered there, and render nothing")
     parser.add_argument("--quiet", action="store_true", help="print errors alone")
