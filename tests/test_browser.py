@@ -248,6 +248,22 @@ def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language)
     assert again.locator("#explore-patients .facts").inner_text() == facts
 
 
+def test_of_many_patients_the_chosen_one_is_in_sight(visit):
+    page = visit("en")
+    page.add_style_tag(content="#explore-patients .people { width: 40px; max-height: 40px }")  # room for one
+    section = page.locator("#explore-patients")
+    section.locator("[data-patient]").last.click()
+    place = page.evaluate("scrollY")
+    section.locator("select").nth(0).select_option(index=2)
+    inside = """(square) => {
+        const [box, list] = [square, square.parentElement].map((part) => part.getBoundingClientRect());
+        return box.top >= list.top && box.bottom <= list.bottom;
+    }"""
+    assert section.locator("[data-patient][aria-checked=true]").evaluate(inside)
+    assert not section.locator("[data-patient][aria-checked=false]").first.evaluate(inside)
+    assert page.evaluate("scrollY") == place  # only the list has scrolled
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_hovered_trial_shows_its_values(visit, study, language):
     page = visit(language)

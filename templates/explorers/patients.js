@@ -54,11 +54,16 @@ start("explore-patients", (stage) => {
     return labelled(words[`opacity_${name}`], input);
   };
 
+  const chosenSquare = () => people.querySelector(`[data-patient="${patient}"]`);
   const select = (index, focus) => {
     patient = index;
     show();
-    const chosen = people.querySelector(`[data-patient="${index}"]`);
-    if (focus && chosen) chosen.focus();
+    if (focus) chosenSquare()?.focus();
+  };
+  // Many patients scroll within their box; the page itself stays where it is.
+  const reveal = () => {
+    const square = chosenSquare();
+    if (square) people.scrollTop = square.offsetTop - (people.clientHeight - square.offsetHeight) / 2;
   };
   onArrows(people, (steps) => {
     const all = listed();
@@ -98,6 +103,7 @@ start("explore-patients", (stage) => {
     }));
     nobody.textContent = all.length ? "" : fill(words.no_case, { outcome: outcome.toUpperCase() });
     show();
+    reveal();
   }
 
   function show() {
