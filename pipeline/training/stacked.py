@@ -101,7 +101,8 @@ class StackedAdam:
         divisors = torch._foreach_sqrt(self.squares)
         torch._foreach_div_(divisors, (1 - BETAS[1] ** self.count) ** 0.5)
         torch._foreach_add_(divisors, EPSILON)
-        rates = [_along(lr / (1 - BETAS[0] ** self.count), parameter) for parameter in self.parameters]
+        corrected = lr / (1 - BETAS[0] ** self.count)
+        rates = [_along(corrected, parameter) for parameter in self.parameters]
         torch._foreach_sub_(self.parameters, torch._foreach_div(torch._foreach_mul(self.means, rates), divisors))
         for parameter in self.parameters:
             parameter.grad = None
