@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,7 @@ class KeptDrawings:
         """The kept drawing, or a new one by `draw`, which is then kept."""
         if not PLACE.parent.is_dir():
             return draw()
-        path = self._folder / f"{self._language}-{identifier}.svg"
+        path = self._path(identifier)
         with contextlib.suppress(OSError):
             return Drawing(path.read_text(encoding="utf-8"))
         drawing = draw()
@@ -38,6 +38,13 @@ class KeptDrawings:
             unfinished.write_text(drawing.svg, encoding="utf-8")
             unfinished.replace(path)
         return drawing
+
+    def lacks(self, identifiers: Iterable[str]) -> bool:
+        """Whether drawings are kept, and any of these is not there."""
+        return PLACE.parent.is_dir() and not all(self._path(identifier).exists() for identifier in identifiers)
+
+    def _path(self, identifier: str) -> Path:
+        return self._folder / f"{self._language}-{identifier}.svg"
 
     @cached_property
     def _folder(self) -> Path:

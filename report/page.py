@@ -1,5 +1,6 @@
 """What the cells of a page call: `page = open_page("sl")`, then figures, tables, sentences."""
 
+from report.ahead import draw_ahead
 from report.drawing import Drawing, to_drawing
 from report.explorers import explorer, scripts
 from report.figures.registry import FIGURES
@@ -21,11 +22,11 @@ class Page:
         self.study = study
         self.words = words
         self.say = Sentences(study, words)
-        self._kept = KeptDrawings(study, words.language)
+        self.kept = KeptDrawings(study, words.language)
 
     def figure(self, identifier: str) -> Drawing:
         """The figure with this id, drawn in the page's language."""
-        return self._kept.drawing(identifier, lambda: self._draw(identifier))
+        return self.kept.drawing(identifier, lambda: self._draw(identifier))
 
     def _draw(self, identifier: str) -> Drawing:
         with study_style():
@@ -55,4 +56,6 @@ class Page:
 def open_page(language: str) -> Page:
     """The page in `language` (`sl` or `en`) of the study that `report.study.find_study` finds."""
     note_interpreter()
-    return Page(Study(find_study()).verify(), Words(language))
+    page = Page(Study(find_study()).verify(), Words(language))
+    draw_ahead(page.study, page.kept)
+    return page

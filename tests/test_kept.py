@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from report import kept
+from report import ahead, kept
 from report.figures.registry import FIGURES
 from report.page import Page
-from report.study import Study
+from report.study import STUDY_VARIABLE, Study
 from report.words import Words
 
 
@@ -76,3 +76,52 @@ def test_without_quarto_nothing_is_kept(study, drawn):
     for _ in range(2):
         page_of(study).figure("fig-roc")
     assert drawn == ["en", "en"] and not kept.PLACE.parent.exists()
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[str]:
+    """The languages whose figures a process was started to draw."""
+    found: list[str] = []
+
+    class Process:
+        def __init__(self, words, **options):
+            assert options["env"][STUDY_VARIABLE]
+            found.append(words[-1])
+
+        def wait(self):
+            return 1  # it failed, which the cell of the figure will tell
+
+    monkeypatch.setattr(ahead.subprocess, "Popen", Process)
+    monkeypatch.setattr(ahead, "FIGURES", ["fig-roc"])
+    monkeypatch.setattr(ahead.os, "cpu_count", lambda: 2)
+    monkeypatch.delenv(ahead.SIDE_BY_SIDE, raising=False)
+    return found
+
+
+def test_both_languages_are_drawn_ahead_where_drawings_are_kept_and_lacking(study, drawn, started, monkeypatch):
+    page = page_of(study)
+    ahead.draw_ahead(study, page.kept)
+    assert started == ["sl", "en"]
+    page.figure("fig-roc")
+    ahead.draw_ahead(study, page.kept)
+    assert len(started) == 2  # all there
+    other = page_of(study, "sl")
+    monkeypatch.setenv(ahead.SIDE_BY_SIDE, "1")
+    ahead.draw_ahead(study, other.kept)
+    monkeypatch.delenv(ahead.SIDE_BY_SIDE)
+    monkeypatch.setattr(ahead.os, "cpu_count", lambda: 1)
+    ahead.draw_ahead(study, other.kept)
+    assert len(started) == 2
+
+
+def test_without_quarto_nothing_is_drawn_ahead(study, drawn, started):
+    kept.PLACE.parent.rmdir()
+    ahead.draw_ahead(study, page_of(study).kept)
+    assert not started
+
+
+def test_drawing_ahead_draws_every_figure(study, drawn, monkeypatch):
+    monkeypatch.setenv(STUDY_VARIABLE, str(study.root))
+    monkeypatch.setattr(ahead, "FIGURES", {"fig-roc": None})
+    ahead._draw_all("sl")
+    assert drawn == ["sl"] and not page_of(study, "sl").kept.lacks(["fig-roc"])

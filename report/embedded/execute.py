@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
+from report.ahead import SIDE_BY_SIDE
 from report.embedded.source import Cell, Page
 from report.study import ROOT, STUDY_VARIABLE
 
@@ -35,7 +36,8 @@ def execute_page(page: Page, study: Path) -> Executed:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", extra_arguments=["--log-level=40"],
                             resources={"metadata": {"path": str(ROOT)}})
-    environment = {**os.environ, STUDY_VARIABLE: str(study.resolve()), "PYTHONPATH": _python_path(), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = {**os.environ, STUDY_VARIABLE: str(study.resolve()), "PYTHONPATH": _python_path(), SIDE_BY_SIDE: "1",
+                   "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     try:
         asyncio.run(_execute(client, environment))
     except CellExecutionError as error:
