@@ -1,7 +1,9 @@
 """Renders every page of the project into one site folder."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor, wait
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from report.placing import put_in_place
 from report.study import ROOT, Study
 from report.templating import TEMPLATES
 
+MOST_PATIENCE = 2  # seconds; a kernel that ends as it starts is missed after a dozen of them
 OTHER = {"sl": "en", "en": "sl"}
 
 
@@ -29,15 +32,18 @@ def render_site(study: Path, site: Path) -> None:
     building.mkdir(parents=True)
     try:
         pages = [read_page(ROOT / path) for path in yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["project"]["render"]]
-        with ThreadPoolExecutor(len(pages)) as pool:  # the work is done in kernels, Pandoc and Typst
-            work = [pool.submit(_render_page, page, study, building) for page in pages]
-            try:
-                for done in work:
-                    done.result()
-            except KeyboardInterrupt:
-                while wait(work, timeout=0.2).not_done:  # kernels may be about to start
-                    _end_children()
-                raise
+        pool = ThreadPoolExecutor(len(pages))  # the work is done in kernels, Pandoc and Typst
+        work: list[Future] = []
+        try:
+            work += (pool.submit(_render_page, page, study, building) for page in pages)
+            wait(work)
+        except KeyboardInterrupt:
+            _stop(work)
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for done in work:
+            done.result()
         shutil.copy(TEMPLATES / "page" / "style.css", building / "style.css")
         attach(Study(study), building)
         put_in_place(building, site)
@@ -45,13 +51,15 @@ def render_site(study: Path, site: Path) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _end_children() -> None:
-    """End the kernels and Pandoc, so that the pages in work stop."""
+def _stop(work: Sequence[Future]) -> None:
+    """End the kernels and Pandoc, so that the pages in work stop; those that still do not are left behind."""
     import psutil
 
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            process.kill()
+    patience = time.monotonic() + MOST_PATIENCE
+    while wait(work, timeout=0.2).not_done and time.monotonic() < patience:  # kernels may be about to start
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def _render_page(page: Page, study: Path, building: Path) -> None:
