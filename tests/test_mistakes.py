@@ -304,7 +304,9 @@ def test_a_report_that_is_stopped_says_so_in_one_line(capsys, monkeypatch, tmp_p
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal that Ctrl-C sends on Unix")
 def test_a_stopped_report_does_not_wait_for_its_pages(tmp_path, tiny):
     words = [sys.executable, "-m", "report", "--study", tiny / "study", "--site", tmp_path / "site", "--renderer", "embedded"]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as report:
+    # What a shell starts in the background ignores the signal, and so would its children.
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as report:
         while not (tmp_path / ".site-building").exists() and report.poll() is None:
             time.sleep(0.05)
         time.sleep(1)
