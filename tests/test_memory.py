@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +41,17 @@ def test_without_worker_processes_there_is_nothing_to_limit():
     assert Engine(0, 1e8).processes == 0
 
 
+@pytest.fixture(scope="module")
+def two_processes() -> Iterator[Engine]:
+    """An engine whose two processes have started, with 2 GB beside them."""
+    with Engine(2, memory=3e9) as engine:
+        list(engine.run(Nap.when, [Nap(0), Nap(0)]))
+        yield engine
+
+
 @pytest.mark.parametrize(("bytes_each", "together"), [(0.9e9, True), (1.1e9, False), (9e9, False)])
-def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(bytes_each, together):
-    with Engine(2, memory=3e9) as engine:  # 2 GB beside two processes that have loaded torch
-        list(engine.run(Nap.when, [Nap(0), Nap(0)]))  # both have started by now
-        (first, second) = sorted(times for _, times in engine.run(Nap.when, [Nap(bytes_each)] * 2))
+def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(two_processes, bytes_each, together):
+    (first, second) = sorted(times for _, times in two_processes.run(Nap.when, [Nap(bytes_each)] * 2))
     assert (second[0] < first[1]) is together
 
 
