@@ -10,7 +10,7 @@ import sys
 from report.figures.registry import FIGURES
 from report.kept import KeptDrawings
 from report.numbers import LANGUAGES
-from report.study import ROOT, STUDY_VARIABLE, Study, find_study
+from report.study import ROOT, STUDY_VARIABLE, Study
 
 # Set where the pages of both languages run at the same time, so that nothing is won by drawing ahead.
 SIDE_BY_SIDE = "COVID_CT_SIDE_BY_SIDE"
@@ -23,7 +23,7 @@ def draw_ahead(study: Study, kept: KeptDrawings) -> None:
     """
     if os.environ.get(SIDE_BY_SIDE) or not kept.lacks(FIGURES) or (os.cpu_count() or 1) < len(LANGUAGES):
         return
-    environment = {**os.environ, STUDY_VARIABLE: str(study.root.absolute())}
+    environment = {**os.environ, STUDY_VARIABLE: str(study.root.absolute()), SIDE_BY_SIDE: "1"}
     running = [subprocess.Popen([sys.executable, "-m", "report.ahead", language], cwd=ROOT, env=environment,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for language in LANGUAGES]
     for process in running:
@@ -31,10 +31,9 @@ def draw_ahead(study: Study, kept: KeptDrawings) -> None:
 
 
 def _draw_all(language: str) -> None:
-    from report.page import Page  # which draws ahead by this module
-    from report.words import Words
+    from report.page import open_page  # which draws ahead by this module
 
-    page = Page(Study(find_study()).verify(), Words(language))
+    page = open_page(language)
     for identifier in FIGURES:
         page.figure(identifier)
 

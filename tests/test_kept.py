@@ -85,7 +85,7 @@ def started(monkeypatch) -> list[str]:
 
     class Process:
         def __init__(self, words, **options):
-            assert options["env"][STUDY_VARIABLE]
+            assert options["env"][STUDY_VARIABLE] and options["env"][ahead.SIDE_BY_SIDE]
             found.append(words[-1])
 
         def wait(self):
@@ -122,6 +122,7 @@ def test_without_quarto_nothing_is_drawn_ahead(study, drawn, started):
 
 def test_drawing_ahead_draws_every_figure(study, drawn, monkeypatch):
     monkeypatch.setenv(STUDY_VARIABLE, str(study.root))
+    monkeypatch.setenv(ahead.SIDE_BY_SIDE, "1")
     monkeypatch.setattr(ahead, "FIGURES", {"fig-roc": None})
     ahead._draw_all("sl")
     assert drawn == ["sl"] and not page_of(study, "sl").kept.lacks(["fig-roc"])

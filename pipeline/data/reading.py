@@ -43,7 +43,7 @@ def read_scan(path: Path) -> Scan:
         image, header = _read_series(itk, path) if path.is_dir() else _read_file(itk, path)
         if image.GetDimension() == 3:
             image = itk.DICOMOrient(image, "LPS")
-        array = itk.GetArrayFromImage(image)
+        array = _numbers(itk.GetArrayFromImage(image), path)
     except RuntimeError as error:
         raise UnreadableFile(path, _last_line(error), ADVICE) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
@@ -109,9 +109,7 @@ def _slice_files(folder: Path) -> list[Path]:
 
 
 def scale_to_one(array: np.ndarray, path: Path) -> np.ndarray:
-    """Bring integers to [0, 1] by the range of their type; refuse floats outside [0, 1], and what is empty or no number."""
-    if not array.size or array.dtype.kind not in NUMBERS:
-        raise UnreadableFile(path, f"its values are {array.dtype} of shape {array.shape}", "store numbers in [0, 1]")
+    """Bring integers to [0, 1] by the range of their type; refuse floats outside [0, 1]."""
     if array.dtype == bool:
         return array.astype(np.float32)
     if np.issubdtype(array.dtype, np.unsignedinteger):
@@ -124,17 +122,25 @@ def scale_to_one(array: np.ndarray, path: Path) -> np.ndarray:
 def _read_npy(path: Path) -> np.ndarray:
     try:
         loaded = np.load(path, allow_pickle=False)
-        return loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+        array = loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
     except Exception as error:  # numpy, zipfile and zlib each raise their own kinds on a bad file
         raise UnreadableFile(path, error, "store a plain numeric array with numpy.save") from error
+    return _numbers(array, path)
+
+
+def _numbers(array: np.ndarray, path: Path) -> np.ndarray:
+    """The array, if it holds real numbers at all."""
+    if not array.size or array.dtype.kind not in NUMBERS:
+        raise UnreadableFile(path, f"its values are {array.dtype} of shape {array.shape}", "store an array of real numbers")
+    return array
 
 
 def _as_volume(array: np.ndarray, path: Path) -> np.ndarray:
     """An array (z, y, x) or (y, x), or with axes of length 1 before these, as finite float32 (z, y, x)."""
     while array.ndim > 3 and len(array) == 1:
         array = array[0]
-    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in NUMBERS:
-        raise UnreadableFile(path, f"its values are {array.dtype} of shape {array.shape}", "store one volume of numbers (z, y, x)")
+    if array.ndim not in (2, 3):
+        raise UnreadableFile(path, f"its array has shape {array.shape}", "store one volume (z, y, x)")
     return np.nan_to_num(np.asarray(array if array.ndim == 3 else array[None], np.float32), nan=AIR, posinf=AIR, neginf=AIR)
 
 

@@ -18,7 +18,7 @@ from pipeline.explanations.attribution import saliency
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.records import write_npz
-from pipeline.training.parts import batch_for, in_parts
+from pipeline.training.parts import in_parts
 from pipeline.training.predict import as_input
 
 BROWSED_SIZE = 128
@@ -72,8 +72,8 @@ def browse_patients(job: BrowseJob) -> np.ndarray:
     network = place(load_trained(Layout(job.root), job.model, dataset.slices.shape[-1]), job.backend).requires_grad_(False)
     stacks = np.asarray(dataset.slices[dataset.members("test")[job.first : job.last]])
     planes = torch.from_numpy(stacks).reshape(-1, 1, *stacks.shape[2:])
-    batch = batch_for(job.backend, planes[0].numel(), GPU_BATCH, CPU_BATCH_PIXELS)
-    maps = in_parts(lambda part: shrink(saliency(network, as_input(part, job.backend)), MAP_SIZE), planes, batch, job.backend)
+    maps = in_parts(lambda part: shrink(saliency(network, as_input(part, job.backend)), MAP_SIZE),
+                    planes, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
     found = as_bytes(np.concatenate(maps))
     return found.reshape(*stacks.shape[:2], *found.shape[1:])
 

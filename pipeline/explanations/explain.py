@@ -19,7 +19,7 @@ from pipeline.models.placing import place
 from pipeline.models.registry import build_model, first_convolution, stages_of
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
-from pipeline.training.parts import batch_for, in_parts
+from pipeline.training.parts import in_parts
 from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
@@ -111,8 +111,7 @@ def _attributions(job: ExplainJob, network, slices: torch.Tensor) -> dict[str, n
 def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
     """By kind, float32 (n, y, x) of slices (n, y, x), some at a time."""
     slices = torch.from_numpy(np.array(planes))[:, None]  # a copy: the dataset is read-only
-    batch = batch_for(job.backend, planes[0].size, GPU_BATCH, CPU_BATCH_PIXELS)
-    parts = in_parts(lambda part: _attributions(job, network, part), slices, batch, job.backend)
+    parts = in_parts(lambda part: _attributions(job, network, part), slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
 
 

@@ -12,16 +12,13 @@ from pipeline.errors import OutOfDeviceMemory
 Result = TypeVar("Result")
 
 
-def batch_for(backend: Backend, pixels: int, on_gpu: int, cpu_pixels: int) -> int:
-    """Slices of `pixels` pixels to compute at a time: `on_gpu` on a GPU, on a CPU as many as make up `cpu_pixels`, at least one."""
-    return on_gpu if backend.device == "cuda" else max(cpu_pixels // pixels, 1)
+def in_parts(work: Callable[[torch.Tensor], Result], slices: torch.Tensor, backend: Backend, on_gpu: int, cpu_pixels: int) -> list[Result]:
+    """What `work` gives for one part after the other of `slices` (n, 1, y, x), which has to be the same for smaller parts.
 
-
-def in_parts(work: Callable[[torch.Tensor], Result], slices: torch.Tensor, batch: int, backend: Backend) -> list[Result]:
-    """What `work` gives for `batch` slices after the other of `slices` (n, ...), which has to be the same for fewer at a time.
-
-    Where the device runs out of memory the parts are halved, with a notice. Raises OutOfDeviceMemory where not even one slice fits.
+    A part has `on_gpu` slices on a GPU, on a CPU as many as make up `cpu_pixels`, at least one. Where the device runs out of memory
+    the parts are halved, with a notice. Raises OutOfDeviceMemory where not even one slice fits.
     """
+    batch = on_gpu if backend.device == "cuda" else max(cpu_pixels // slices[0].numel(), 1)
     found: list[Result] = []
     start = 0
     while start < len(slices):

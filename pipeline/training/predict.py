@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pipeline.device import Backend
-from pipeline.training.parts import batch_for, in_parts
+from pipeline.training.parts import in_parts
 
 # Slices at a time: a GPU takes as many as fill it, a CPU as many pixels as stay small in memory at any image size.
 GPU_BATCH = 50
@@ -28,6 +28,5 @@ def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> 
             logits = model(as_input(part, backend))
         return logits.float().sigmoid().flatten()
 
-    batch = batch_for(backend, height * width, GPU_BATCH, CPU_BATCH_PIXELS)
-    outputs = in_parts(score, slices.reshape(-1, 1, height, width), batch, backend)
+    outputs = in_parts(score, slices.reshape(-1, 1, height, width), backend, GPU_BATCH, CPU_BATCH_PIXELS)
     return torch.cat(outputs).cpu().double().numpy().reshape(patients, per_patient)

@@ -21,7 +21,7 @@ from report.placing import put_in_place
 from report.study import ROOT, Study
 from report.templating import TEMPLATES
 
-MOST_PATIENCE = 2  # seconds; a kernel that ends as it starts is missed after a dozen of them
+MOST_PATIENCE = 2  # seconds; whoever waits for a kernel that was ended while it started notices after up to a dozen
 OTHER = {"sl": "en", "en": "sl"}
 
 
