@@ -121,6 +121,10 @@ def test_a_heat_map_has_a_row_for_every_tried_pair_and_a_number_for_every_trial(
     draw_heat(axes, study, EN, "CNN1", "val_loss")
     assert [label.get_text() for label in axes.get_yticklabels()] == ["1 | 0", "0.9 | 10⁻³"]
     assert [(text.get_text(), text.get_position()) for text in axes.texts] == [("0.50", (0, 0)), ("0.50", (1, 0)), ("0.50", (1, 1))]
+    trials[1]["val_loss"] = None
+    _, again = pyplot.subplots()
+    draw_heat(again, study, EN, "CNN1", "val_loss")
+    assert [text.get_text() for text in again.texts] == ["0.50", "–", "0.50"]  # tried, and diverged
     frames = [(patch.get_xy(), patch.get_linestyle()) for patch in axes.patches]
     assert frames[0] == ((0.5, 0.5), "solid") and frames[-1][0] == (0.5, -0.5)
 

@@ -12,6 +12,7 @@ from report.style import SEQUENTIAL, WIDTH
 from report.words import Words
 
 NOT_TRIED = "#e6e6e6"
+DIVERGED = "–"  # stands in the cell of a trial that ended without a number
 # Lines of a frame from below to above, so that both can be seen around one cell.
 FRAMES = {
     "chosen": [{"edgecolor": "#C2185B", "linewidth": 3.2, "zorder": 4}],
@@ -25,11 +26,12 @@ LEAST_RANGE, HIGHEST_LOSS = 0.05, 1.0
 
 
 def grid_values(study: Study, model: str, quantity: str) -> tuple[list[tuple[float, float]], list[float], np.ndarray]:
-    """Rows (mp, wd) of which any was tried, columns lr, and the quantity there: float64 (row, column), NaN where not tried."""
-    grid, tried = study.grid(model), {(trial["mp"], trial["wd"]) for trial in study.search(model)["trials"]}
+    """Rows (mp, wd) of which any was tried, columns lr, and the quantity there: float64 (row, column), NaN where there is none."""
+    grid, trials = study.grid(model), study.search(model)["trials"]
+    tried = {(trial["mp"], trial["wd"]) for trial in trials}
     rows = [(mp, wd) for mp in grid["mp"] for wd in grid["wd"] if (mp, wd) in tried]
     values = np.full((len(rows), len(grid["lr"])), np.nan)
-    for trial in study.search(model)["trials"]:
+    for trial in trials:
         if trial[quantity] is not None:
             values[rows.index((trial["mp"], trial["wd"])), grid["lr"].index(trial["lr"])] = trial[quantity]
     return rows, grid["lr"], values
@@ -63,10 +65,10 @@ def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str)
         corner = rates.index(place["lr"]) - 0.5, rows.index((place["mp"], place["wd"])) - 0.5
         for line in lines:
             axes.add_patch(Rectangle(corner, 1, 1, fill=False, clip_on=False, **line))
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            axes.text(column, row, words.decimal(value, 2), fontsize=6, ha="center", va="center",
-                      color=readable_on(shown.to_rgba(value)))
+    for trial in search["trials"]:
+        value = trial[quantity]
+        axes.text(rates.index(trial["lr"]), rows.index((trial["mp"], trial["wd"])), DIVERGED if value is None else words.decimal(value, 2),
+                  fontsize=6, ha="center", va="center", color="black" if value is None else readable_on(shown.to_rgba(value)))
     axes.set_title(model, loc="left", fontsize=8, fontweight="bold")
     return axes
 
