@@ -9,36 +9,35 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tests.long_runs import LONG_RUNS, KilledRun, SlicesRun, run_command
+from tests.long_runs import LONG_RUNS, KilledRun, SlicesRun
 
 # The long runs beside the tests make times mean nothing; and every machine tries the same examples.
 hypothesis.settings.register_profile("study", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("study")
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
-    """Folder of a finished tiny study with its site: `study/` and `site/`."""
-    folder = tmp_path_factory.mktemp("tiny")
-    done = run_command("all", "--profile", "tiny", "--device", "cpu", "--out", folder / "study", "--site", folder / "site",
-                       "--renderer", "embedded")
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
-    return folder
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that do without the tiny study come first: it is computed beside them."""
+    items.sort(key=lambda item: "tiny" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def long_runs(request, tmp_path_factory) -> Iterator[dict[str, Future]]:
     """The long runs that selected tests ask for, one after another beside the tests, by the name of their fixture."""
     asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    wanted = [name for name in LONG_RUNS if name in asked]
-    try:
-        tiny = request.getfixturevalue("tiny") if wanted else None
-    except Exception:  # the tests that need it fail with it; the others run
-        wanted = []
     pool = ThreadPoolExecutor(1)
-    yield {name: pool.submit(LONG_RUNS[name], tmp_path_factory.mktemp(name), tiny) for name in wanted}
+    runs: dict[str, Future] = {}
+    for name, run in LONG_RUNS.items():
+        if name in asked:
+            runs[name] = pool.submit(run, tmp_path_factory.mktemp(name), runs.get("tiny"))
+    yield runs
     pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def tiny(long_runs) -> Path:
+    """Folder of a finished tiny study with its site: `study/` and `site/`."""
+    return long_runs["tiny"].result()
 
 
 @pytest.fixture(scope="session")
@@ -64,20 +63,15 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(11)
 
 
-@pytest.fixture
-def plain_arithmetic():
-    """What a job sets for its own process is set back for the tests after it."""
-    import torch
-
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
-
-
 @pytest.fixture(autouse=True)
-def close_figures():
-    """No test leaves a figure open."""
+def same_start() -> Iterator[None]:
+    """Every test finds torch as if none had trained in this process, and leaves no figure open.
+
+    torch has one thread: several would wait for each other at every step, as the long runs hold the cores.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(False)
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

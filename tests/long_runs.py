@@ -1,4 +1,4 @@
-"""Runs of the command that take a minute each. They need the tiny study alone and go on beside the other tests."""
+"""Runs of the command that take a minute each and go on beside the tests: the tiny study, and what needs it alone."""
 
 import csv
 import os
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def run_command(*words: str, module: str = "pipeline", timeout: int = 600) -> su
                           timeout=timeout, check=False)
 
 
+def tiny_with_site(folder: Path, tiny: Future | None) -> Path:
+    """One tiny study computed for real by the command a user types, with its site."""
+    done = run_command("all", *COMMAND, "--out", folder / "study", "--site", folder / "site", "--renderer", "embedded")
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    return folder
+
+
 @dataclass(frozen=True)
 class KilledRun:
     """root: of the study; whole: whether a manifest stood there after the kill; status: printed then; done: the run that went on."""
@@ -32,7 +41,7 @@ class KilledRun:
     done: subprocess.CompletedProcess
 
 
-def kill_and_go_on(folder: Path, tiny: Path) -> KilledRun:
+def kill_and_go_on(folder: Path, tiny: Future) -> KilledRun:
     """The tiny study once more, killed with all its workers in the middle of its search, and run again."""
     root = folder / "study"
     words = [sys.executable, "-m", "pipeline", "explain", *COMMAND, "--out", str(root)]
@@ -57,12 +66,13 @@ class SlicesRun:
     done: subprocess.CompletedProcess
 
 
-def study_over_slices(folder: Path, tiny: Path) -> SlicesRun:
+def study_over_slices(folder: Path, tiny: Future) -> SlicesRun:
     """The tiny study's own slices as 8-bit PNG files, as a user would bring them; all of a small grid, twice, in folds, and tested on
     the files of patients from elsewhere."""
-    write_files(folder / "own", tiny / "study" / "data")
-    write_files(folder / "others", tiny / "study" / "external" / "data")
-    weights = tiny / "study" / "pretraining" / "weights.safetensors"
+    study = tiny.result() / "study"
+    write_files(folder / "own", study / "data")
+    write_files(folder / "others", study / "external" / "data")
+    weights = study / "pretraining" / "weights.safetensors"
     root = folder / "study"
     return SlicesRun(root, run_command(
         "explain", *COMMAND, "--out", root, "--search", "grid", "--seeds", 2, "--folds", 4, "--set", "source=slices",
@@ -83,5 +93,5 @@ def write_files(folder: Path, data: Path) -> None:
             Image.fromarray((plane.astype(np.float32) * 255).round().astype(np.uint8)).save(folder / row["id"] / f"{index:02}.png")
 
 
-# By the name of the fixture that gives its result.
-LONG_RUNS = {"killed_run": kill_and_go_on, "slices_run": study_over_slices}
+# By the name of the fixture that gives its result; the tiny study first, since the others are handed its future.
+LONG_RUNS = {"tiny": tiny_with_site, "killed_run": kill_and_go_on, "slices_run": study_over_slices}

@@ -60,7 +60,7 @@ def test_the_interval_of_chance_by_hand():
 def test_a_leak_shows_and_an_honest_study_does_not(patients, monkeypatch, tmp_path, kind, remembers):
     dataset = kind(**patients)
     monkeypatch.setattr(control, "load_dataset", lambda layout: dataset)
-    aucs = [control_auc(TrainJob(tmp_path, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 10, 16, 2, seed, choose_backend("cpu", True), 2,
+    aucs = [control_auc(TrainJob(tmp_path, "DNN1", Hyperparameters(1e-3, 0.0, 1.0), 10, 16, 2, seed, choose_backend("cpu", True), 1,
                                  keep_weights=False)) for seed in range(3)]
     monkeypatch.setattr(control, "load_dataset", lambda layout: Dataset(**patients))
     (path,) = write_control(Layout(tmp_path), "DNN1", aucs)

@@ -125,7 +125,7 @@ def settings():
     return load_settings("tiny", ["folds=5"])
 
 
-def test_the_first_fold_trained_anew_gives_the_scores_of_the_study(study, settings, plain_arithmetic):
+def test_the_first_fold_trained_anew_gives_the_scores_of_the_study(study, settings):
     dataset, backend = load_dataset(study.layout), choose_backend("cpu", True)
     job = planned(study, settings, "CNN1", [read_chosen(study.layout, "CNN1")])[0]
     assert job.backend == suited(backend, "CNN1") and Counter(job.splits)["test"] == 4 and job.search is None
@@ -137,7 +137,7 @@ def test_the_first_fold_trained_anew_gives_the_scores_of_the_study(study, settin
 
 
 @pytest.mark.parametrize("model", ["CNN1", "ResNet18"])
-def test_a_nested_search_on_the_splits_of_the_study_finds_what_the_study_found(study, settings, plain_arithmetic, model):
+def test_a_nested_search_on_the_splits_of_the_study_finds_what_the_study_found(study, settings, model):
     wrong = Hyperparameters(1.0, 1.0, 0.5)
     job = planned(study, replace(settings, nested=True), model, [wrong])[0]
     found = score_fold(replace(job, splits=tuple(load_dataset(study.layout).splits)))
@@ -146,7 +146,7 @@ def test_a_nested_search_on_the_splits_of_the_study_finds_what_the_study_found(s
         np.testing.assert_array_equal(found.scores[split], read_scores(study.layout, model, split))
 
 
-def test_a_nested_search_goes_by_the_splits_of_its_fold(study, settings, plain_arithmetic):
+def test_a_nested_search_goes_by_the_splits_of_its_fold(study, settings):
     job = planned(study, replace(settings, nested=True), "DNN1", [Hyperparameters(1.0, 1.0, 0.5)])[2]
     splits, patients = np.array(job.splits), load_dataset(study.layout)
     grid = job.search.grid

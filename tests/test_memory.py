@@ -80,7 +80,7 @@ def test_limits_of_containers_and_batch_jobs(tmp_path, groups, limits, limit):
     assert _group_limit(tmp_path / "cgroup", tmp_path / "mounted") == limit
 
 
-def test_patients_scored_a_few_at_a_time_get_the_same_probabilities(study, monkeypatch, plain_arithmetic):
+def test_patients_scored_a_few_at_a_time_get_the_same_probabilities(study, monkeypatch):
     dataset, backend = load_dataset(study.layout), choose_backend("cpu", fast=False)
     network = load_trained(study.layout, "CNN1", 128)
     at_once = score_split(network, dataset, "test", backend)

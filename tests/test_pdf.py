@@ -18,7 +18,7 @@ def pdf(request, tiny):
 
 
 def said(pdf) -> str:
-    return subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def localised(value: float, pdf) -> str:
@@ -46,7 +46,7 @@ def test_the_numbers_are_those_of_the_artifacts(pdf, study):
 
 
 def test_every_font_is_embedded(pdf):
-    lines = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+    lines = subprocess.run(["pdffonts", pdf], capture_output=True, encoding="utf-8", check=True).stdout.splitlines()[2:]
     assert lines
     for line in lines:
         embedded = re.search(r"\s(yes|no)\s+(yes|no)\s+(yes|no)\s+\d+\s+\d+\s*$", line)

@@ -114,13 +114,13 @@ def test_both_languages_show_the_same_numbers(tiny):
 @pytest.mark.parametrize("language", ["sl", "en"])
 def test_the_pdf_tells_the_same(tiny, study, language):
     pdf = tiny / "site" / "report" / language / PDF[language]
-    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, encoding="utf-8", check=True).stdout
     word = {"sl": "Slika", "en": "Figure"}[language]
     for number in range(1, len(FIGURES) + 1):
         assert re.search(rf"{word}\s{number}:", text), number
     value = f"{study.metrics(study.compared[0])['auc']:.3f}"
     assert (value.replace(".", ",") if language == "sl" else value) in text
-    information = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
+    information = subprocess.run(["pdfinfo", pdf], capture_output=True, encoding="utf-8", check=True).stdout
     assert re.search(r"Tagged:\s+yes", information)
 
 

@@ -84,7 +84,7 @@ def test_small_networks_with_the_same_seed_are_stacked_on_a_gpu_and_nowhere_else
     assert stack_job(jobs(GPU)[1:6:2]).together == CHOSEN and stack_job(jobs(GPU)[1:6:2]).seed == 2024
 
 
-def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsys, plain_arithmetic):
+def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsys):
     def fit(model, data, chosen, *rest):
         if len(chosen) > limit:
             raise torch.OutOfMemoryError
@@ -101,7 +101,7 @@ def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsy
         run_stack(job)
 
 
-def test_a_search_by_stacks_is_the_search_by_trials(tiny, tmp_path, monkeypatch, plain_arithmetic):
+def test_a_search_by_stacks_is_the_search_by_trials(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(stacked, "worth_stacking", lambda job: True)
     shutil.copytree(tiny / "study" / "data", tmp_path / "data")
     settings, layout = load_settings("tiny"), Layout(tmp_path)

@@ -133,7 +133,7 @@ def test_a_shipped_study_holds_what_the_report_needs_and_no_more(tiny, tmp_path)
             assert FIGURES[identifier](study, Words("en")).axes
 
 
-def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_two_seeds_and_folds(slices_run, plain_arithmetic):
+def test_a_small_study_over_slices_from_png_files_runs_to_its_end_with_a_full_grid_two_seeds_and_folds(slices_run):
     assert slices_run.done.returncode == 0, slices_run.done.stderr
     for model in TUNED_MODELS:
         search = json.loads((slices_run.root / "tuning" / f"{model}.json").read_text(encoding="utf-8"))
