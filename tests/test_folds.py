@@ -12,7 +12,7 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, LeakedImage
-from pipeline.evaluation import differences, folds
+from pipeline.evaluation import differences, fold, folds
 from pipeline.evaluation.auc import interval_of_auc
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.cross_validated import decide, gather, summarise
@@ -23,9 +23,11 @@ from pipeline.layout import Layout
 from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
+from pipeline.training import stacked
 from pipeline.training.final import read_chosen
 from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
 from pipeline.training.search import Search
+from pipeline.training.stacked import fit_stack
 from pipeline.training.trial import start_network
 from report.behind import file_text
 from report.figures.folds import draw_folds
@@ -162,6 +164,21 @@ def test_a_nested_search_goes_by_the_splits_of_its_fold(study, settings):
             search.trials[values] = train(values)
         search.settle(coordinate)
     assert score_fold(job).chosen == Hyperparameters(**search.chosen)
+
+
+def test_a_nested_search_trains_its_trials_together_where_the_study_does(study, settings, monkeypatch):
+    job = planned(study, replace(settings, nested=True), "CNN1", [Hyperparameters(1.0, 1.0, 0.5)])[0]
+    alone = score_fold(job)
+    sizes = []
+
+    def together(model, data, chosen, *rest):
+        sizes.append(len(chosen))
+        return fit_stack(model, data, chosen, *rest)
+
+    monkeypatch.setattr(fold, "worth_stacking", lambda job: True)
+    monkeypatch.setattr(stacked, "fit_stack", together)
+    found = score_fold(job)  # trials of one epoch, in which mp makes no difference
+    assert max(sizes) > 1 and (found.chosen.lr, found.chosen.wd) == (alone.chosen.lr, alone.chosen.wd)
 
 
 def test_a_model_that_borrows_its_values_takes_those_of_the_same_fold(study, settings, monkeypatch):

@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import Z_95
 from pipeline.evaluation.retrained import train_and_score
 from pipeline.layout import Layout
 from pipeline.records import write_json
-from pipeline.training.loop import auc
+from pipeline.training.loop import auc, gather_training_data
 from pipeline.training.trial import TrainJob
 
 
@@ -34,7 +34,8 @@ def control_auc(job: TrainJob) -> float:
     The job's seed shuffles the labels, too.
     """
     dataset = shuffle_labels(load_dataset(Layout(job.root)), job.seed)
-    return auc(dataset.labels[dataset.members("test")], train_and_score(job, dataset, ["test"])["test"])
+    scores = train_and_score(job, dataset, gather_training_data(dataset, job.monitor_slices), ["test"])
+    return auc(dataset.labels[dataset.members("test")], scores["test"])
 
 
 def chance_interval(labels: np.ndarray, trials: int) -> tuple[float, float]:

@@ -1,16 +1,18 @@
 """One model in one fold of a cross-validation: its search, where it is nested, its training, its scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.cross_validated import Scores
 from pipeline.evaluation.retrained import train_and_score
 from pipeline.layout import Layout
 from pipeline.settings import Grid
-from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
+from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
 from pipeline.training.search import Search
+from pipeline.training.stacked import fit_stacks, worth_stacking
 from pipeline.training.trial import TrainJob, start_network
 
 SCORED = ("validation", "test")
@@ -49,16 +51,19 @@ class Fold:
 def score_fold(job: FoldJob) -> Fold:
     """Search where the job asks for it, train, and score the validation and test patients of a fold."""
     dataset = replace(load_dataset(Layout(job.root)), splits=np.array(job.splits))
-    chosen = _search(job, dataset) if job.search else job.chosen
-    return Fold(chosen, train_and_score(replace(job, chosen=chosen), dataset, SCORED))
+    data = gather_training_data(dataset, job.monitor_slices).near(job.backend)
+    chosen = _search(job, data, dataset.slices.shape[-1]) if job.search else job.chosen
+    return Fold(chosen, train_and_score(replace(job, chosen=chosen), dataset, data, SCORED))
 
 
-def _search(job: FoldJob, dataset: Dataset) -> Hyperparameters:
+def _search(job: FoldJob, data: TrainingData, image_size: int) -> Hyperparameters:
     """As the tuning stage searches, by the loss of the fold's validation patients."""
-    plan, data = job.search, gather_training_data(dataset, job.monitor_slices).near(job.backend)
+    plan = job.search
 
-    def train(values: Hyperparameters) -> list[dict[str, float]]:
-        network, seed = start_network(job, dataset.slices.shape[-1])
-        return fit_network(network, data, values, plan.epochs, job.batch_size, seed, job.backend).history
+    def train(wanted: Sequence[Hyperparameters]) -> list[list[dict[str, float]]]:
+        network, seed = start_network(job, image_size)
+        if worth_stacking(job):
+            return fit_stacks(network, data, wanted, job, plan.epochs, seed)
+        return [fit_network(network, data, values, plan.epochs, job.batch_size, seed, job.backend).history for values in wanted]
 
     return Search(plan.grid, plan.last_epochs).run(plan.kind, train)

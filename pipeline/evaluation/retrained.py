@@ -9,14 +9,16 @@ from pipeline.data.dataset import Dataset
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.scoring import score_split
 from pipeline.models.placing import place
-from pipeline.training.loop import fit_network, gather_training_data
+from pipeline.training.loop import TrainingData, fit_network
 from pipeline.training.trial import TrainJob, start_network
 
 
-def train_and_score(job: TrainJob, dataset: Dataset, splits: Iterable[str]) -> dict[str, np.ndarray]:
-    """Probabilities of severe, float64 (patient,) in [0, 1], by split; the weights are those of the best validation loss."""
+def train_and_score(job: TrainJob, dataset: Dataset, data: TrainingData, splits: Iterable[str]) -> dict[str, np.ndarray]:
+    """Probabilities of severe, float64 (patient,) in [0, 1], by split; the weights are those of the best validation loss.
+
+    data: the slices of `dataset` to learn from and to watch.
+    """
     network, seed = start_network(job, dataset.slices.shape[-1])
-    data = gather_training_data(dataset, job.monitor_slices)
     fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
     trained = place(deepcopy(network), job.backend)
     trained.load_state_dict(fit.weights)

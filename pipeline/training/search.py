@@ -6,7 +6,7 @@ result says so, as the source study does. A full grid tries every combination an
 coordinates alone would have chosen is kept beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
@@ -67,16 +67,16 @@ class Search:
             "chosen_by_auc": getattr(candidates[by_auc], coordinate),
         })
 
-    def run(self, kind: str, train: Callable[[Hyperparameters], list[dict[str, float]]]) -> Hyperparameters:
-        """Search from beginning to end, trial after trial, and return the values chosen.
+    def run(self, kind: str, train: Callable[[Sequence[Hyperparameters]], list[list[dict[str, float]]]]) -> Hyperparameters:
+        """Search from beginning to end and return the values chosen.
 
-        kind: `coordinate` or `grid`; train: gives the history of a trial.
+        kind: `coordinate` or `grid`; train: gives the histories of trials that do not depend on each other.
         """
-        if kind == "grid":
-            self.trials |= {values: train(values) for values in self.combinations()}
-        for coordinate in SEARCHED:
-            self.trials |= {values: train(values) for values in self.missing(coordinate)}
-            self.settle(coordinate)
+        for phase in (*(("grid",) if kind == "grid" else ()), *SEARCHED):
+            wanted = self.combinations() if phase == "grid" else self.missing(phase)
+            self.trials |= zip(wanted, train(wanted), strict=True)
+            if phase in SEARCHED:
+                self.settle(phase)
         self.conclude()
         return self.best()
 

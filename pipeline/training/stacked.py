@@ -114,17 +114,23 @@ def _along(values: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
 
 
 def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
-    """Build, train and watch a stack of networks; one history per trial, columns as `fit_network` gives them.
+    """Build, train and watch a stack of networks; one history per trial, columns as `fit_network` gives them."""
+    model, data, seed = prepare_training(job)
+    return fit_stacks(model, data, job.together, job, job.epochs, seed)
+
+
+def fit_stacks(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparameters], job: TrainJob, epochs: int,
+               seed: int) -> list[list[dict[str, float]]]:
+    """What `fit_stack` gives, as many trials at a time as the device's memory holds, with a notice where it is not all.
 
     Raises OutOfDeviceMemory where not even one trial fits.
     """
     histories: list[list[dict[str, float]]] = []
-    at_once = len(job.together)
-    while len(histories) < len(job.together):
-        model, data, seed = prepare_training(job)
-        chosen = job.together[len(histories) : len(histories) + at_once]
+    at_once = len(chosen)
+    while len(histories) < len(chosen):
+        part = chosen[len(histories) : len(histories) + at_once]
         try:
-            histories += fit_stack(model, data, chosen, job.epochs, job.batch_size, seed, job.backend)
+            histories += fit_stack(model, data, part, epochs, job.batch_size, seed, job.backend)
         except torch.OutOfMemoryError:  # fewer trials at a time give the same histories
             if at_once == 1:
                 raise OutOfDeviceMemory(job.backend.device, job.batch_size) from None
@@ -135,7 +141,7 @@ def run_stack(job: StackJob) -> list[list[dict[str, float]]]:
 
 def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparameters], epochs: int, batch_size: int, seed: int,
               backend: Backend) -> list[list[dict[str, float]]]:
-    """Train a copy of `model` with each of `chosen`; what `fit_network` gives for each, up to rounding."""
+    """Train copies of `model`, one with each of `chosen`; what `fit_network` gives for each, up to rounding."""
     data = data.near(backend)
     stack = Stack(place(model, backend), len(chosen), backend)
     optimizer = StackedAdam(stack.parameters.values(), torch.tensor([values.wd for values in chosen], device=backend.device))
