@@ -30,13 +30,13 @@ def decimal(value: float | None, digits: int, language: str) -> str:
 
 
 def whole(value: int, language: str) -> str:
-    """A whole number with a thin space (Slovenian) or a comma (English) between thousands.
+    """A whole number with a comma (English) or a thin space (Slovenian, from five digits on) between thousands.
 
-    >>> whole(11170, "en")
-    '11,170'
+    >>> whole(11170, "en"), whole(-1000, "sl")
+    ('11,170', '−1000')
     """
-    grouped = f"{value:,}"
-    return grouped.replace(",", "\u202f" if len(grouped) > 5 else "") if language == "sl" else grouped
+    grouped = f"{value:,}".replace("-", "−")
+    return grouped.replace(",", "\u202f" if abs(value) >= 10_000 else "") if language == "sl" else grouped
 
 
 def percent(value: float | None, digits: int, language: str) -> str:
