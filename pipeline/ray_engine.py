@@ -41,6 +41,7 @@ class RayEngine(Engine):
         self._ray = _connect(address)
         self._mark = self.root / f".ray-{uuid.uuid4().hex}"
         self._packed: tuple[str, object] | None = None
+        self._told = False  # that no node has a GPU
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
@@ -96,7 +97,8 @@ class RayEngine(Engine):
         """By resource the most that a node has; a notice where jobs have to wait for a GPU to join."""
         alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         most = {name: max((node.get(name, 0.0) for node in alive), default=0.0) for name in ("CPU", "GPU", "memory")}
-        if most["GPU"] < self.gpu_share:
+        if most["GPU"] < self.gpu_share and not self._told:
+            self._told = True
             print(f"notice: no node of the cluster has {self.gpu_share:g} of a GPU; jobs wait until one joins", file=sys.stderr)
         return most
 

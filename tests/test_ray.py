@@ -154,10 +154,12 @@ def test_jobs_wait_for_memory_instead_of_filling_it(cluster, jobs, tiny):
     assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
 
 
-def test_where_no_node_has_a_gpu_a_notice_says_so(cluster, tiny, capsys):
+def test_where_no_node_has_a_gpu_a_notice_says_so_once(cluster, tiny, capsys):
     engine = RayEngine(2, cluster.address, 0.5, tiny / "study")
     engine._largest_node()
     assert "no node of the cluster has 0.5 of a GPU; jobs wait until one joins" in capsys.readouterr().err
+    engine._largest_node()
+    assert not capsys.readouterr().err  # said once
     engine.__exit__(None, None, None)
 
 

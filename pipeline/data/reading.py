@@ -46,8 +46,10 @@ def read_scan(path: Path) -> Scan:
         array = _numbers(itk.GetArrayFromImage(image), path)
     except RuntimeError as error:
         raise UnreadableFile(path, _last_line(error), ADVICE) from error
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise UnreadableFile(path, "its pixels have colours, not Hounsfield units", "give the scan itself, not a picture of it")
+    values = image.GetNumberOfComponentsPerPixel()
+    if values > 1:
+        raise UnreadableFile(path, f"its pixels hold {values} values each, as colours do, not one in Hounsfield units",
+                             "give the scan itself, not a picture of it")
     spacing = tuple(reversed(image.GetSpacing())) if image.GetDimension() == 3 else (1.0, *reversed(image.GetSpacing()))
     return Scan(_as_volume(array, path), spacing, header)
 
