@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     try:
         try:
+            refuse_without_pages(ROOT)
             renderer = choose_renderer(options.renderer)
             refuse_foreign(options.site)
             if options.check:
@@ -59,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"report: {study} rendered by the renderer '{renderer}' in {time.monotonic() - start:.1f} s")
         print(f"open {options.site / 'index.html'}")
     return 0
+
+
+def refuse_without_pages(project: Path) -> None:
+    """The pages lie in the project's folder, which an installed package lacks."""
+    if not (project / "_quarto.yml").is_file():
+        raise UserError(f"the pages of the report are not in {project}; work in a clone of the project, installed with: pip install -e .")
 
 
 def choose_renderer(wanted: str) -> str:

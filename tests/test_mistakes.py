@@ -238,6 +238,12 @@ def test_what_the_system_does_not_allow_is_one_line(capsys, monkeypatch, tmp_pat
         f"source_path={tmp_path}")
 
 
+def test_a_report_without_its_pages(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("report.cli.ROOT", tmp_path)  # as where the package is installed and the project is not
+    assert report_main(["--check"]) == 2
+    assert "work in a clone of the project, installed with: pip install -e ." in capsys.readouterr().err
+
+
 def test_other_errors_of_the_system_are_faults_of_the_program(monkeypatch, tmp_path, tiny):
     def broken(*_):
         raise FileNotFoundError(errno.ENOENT, "no", "pandoc")
