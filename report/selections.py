@@ -4,6 +4,7 @@ It orders and filters stored values and computes no result.
 """
 
 import shlex
+from math import isclose
 
 from report.study import Study
 
@@ -61,6 +62,11 @@ class Selections:
 
     def by_auc(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.metrics(model)["auc"])
+
+    def level_with(self, model: str) -> list[str]:
+        """The other compared models that have the same AUC on the test set, as few patients easily give."""
+        auc = self.study.metrics(model)["auc"]
+        return [other for other in self.study.compared if other != model and isclose(self.study.metrics(other)["auc"], auc)]
 
     def by_validation(self, models: list[str]) -> list[str]:
         """Models by their validation loss, the mean of the runs where there are several; a diverged one last."""

@@ -50,6 +50,7 @@ def test_a_map_is_judged_beside_an_even_spread(study, monkeypatch, mass, english
     monkeypatch.setattr(study, "localisation", lambda model: found)
     shown = said(study, "localisation")
     assert f"The saliency of ResNet18og thus {english}" in shown[0] and f"Izpostavljenost modela ResNet18og {slovenian}" in shown[1]
+    assert ("the same holds for its Grad-CAM" in shown[0]) == ("za njegov Grad-CAM velja enako" in shown[1]) == (mass == 0.2)
     assert ("must not be read" in shown[0]) == ("ne smemo brati" in shown[1]) == (mass != 0.4)
 
 
@@ -70,6 +71,9 @@ def test_validation_flatters_only_where_it_does(study, monkeypatch):
     shown = said(study, "limits")
     assert f"for {second} and {first}, most of all for {second} (0.875 against 0.625)" in shown[0]
     assert f"pri modelih {second} in {first}, najbolj pri modelu {second} (0,875 proti 0,625)" in shown[1]
+    monkeypatch.setattr(study, "metrics", lambda model: {"validation_auc": 0.875 if model == first else 0.5, "auc": 0.625})
+    one = said(study, "limits")
+    assert f"the test set for {first} (0.875 against 0.625)" in one[0] and f"pri modelu {first} (0,875 proti 0,625)" in one[1]
     assert "The data are synthetic" in shown[0] and "Podatki so sintetični" in shown[1]
     monkeypatch.setattr(study, "metrics", lambda model: {"validation_auc": 0.5, "auc": 0.625})
     monkeypatch.setitem(study.dataset, "source", "volumes")
@@ -118,3 +122,26 @@ def test_over_several_runs_validation_picks_by_their_mean_and_never_a_diverged_m
     monkeypatch.setattr(type(study), "repeated", True)
     monkeypatch.setattr(study, "spread", lambda model: {"validation_loss": means[model]})
     assert Selections(study).by_validation(study.compared)[0] == study.compared[3]
+
+
+def test_models_with_the_same_auc_are_named_together(study, monkeypatch):
+    first, second, *others, last = study.compared
+    aucs = dict.fromkeys(study.compared, 0.5) | {first: 0.75, second: 0.75, last: 0.25}
+    metrics = study.metrics
+    monkeypatch.setattr(study, "metrics", lambda model: metrics(model) | {"auc": aucs.get(model, 0.5)})
+    for name, last_words in (("abstract", ("", "")), ("conclusion", (f"and {last} worst (0.250)", f"najslabše pa {last} (0,250)"))):
+        shown = said(study, name)
+        assert f"{first} (level with {second})" in shown[0] and f"{first} (enako tudi {second})" in shown[1]
+        assert last_words[0] in shown[0] and last_words[1] in shown[1]
+    aucs |= dict.fromkeys(others, 0.25)
+    shown = said(study, "conclusion")
+    worst = ", ".join([last, *others[:-1]])
+    assert f"and {worst} and {others[-1]} worst (0.250)" in shown[0] and f"pa {worst} in {others[-1]} (0,250)" in shown[1]
+
+
+def test_a_true_share_that_makes_no_mistake_is_not_called_poor(study, monkeypatch):
+    ends = {"auc_low": 0.5, "auc_high": 1.0}
+    for auc, words in ((0.875, ("an AUC of only 0.875", "z AUC le 0,875")), (1.0, ("an AUC of 1.000", "z AUC 1,000"))):
+        monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": auc, **ends})
+        shown = said(study, "oracle")
+        assert words[0] in shown[0] and words[1] in shown[1]
