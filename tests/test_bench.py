@@ -9,7 +9,8 @@ from torch import nn
 
 from pipeline.benchmarks import trainings
 from pipeline.benchmarks.alike import told_apart
-from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, training_work
+from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, drift, training_work
+from pipeline.benchmarks.timing import medians_in_turn
 from pipeline.device import Backend
 from pipeline.layout import MODELS, TUNED_MODELS
 from pipeline.settings import load_settings
@@ -24,6 +25,18 @@ def test_a_step_counts_its_forward_and_its_backward_operations():
     assert work.forward == first + second
     assert work.operations == work.forward + first + 2 * second  # nobody asks for the gradient of the images
     assert work.bytes == 2 * 4 * (2 * 16 + 2 * 3 + 2 * 1) + BYTES_PER_WEIGHT * (16 * 3 + 3 + 3 + 1)
+
+
+def test_what_is_compared_takes_turns_after_a_warm_up():
+    order = []
+    found = medians_in_turn([lambda: order.append("ours"), lambda: order.append("other")], "cpu", repetitions=2)
+    assert order == ["ours", "other"] * 3 and len(found) == 2
+
+
+def test_a_machine_that_slowed_down_is_told_from_a_steady_one():
+    before = Machine(300e9, 300e9, 25e9)
+    assert drift(before, Machine(290e9, 290e9, 24e9)) == ""
+    assert drift(before, Machine(170e9, 170e9, 14e9)) == "matrix rate 300 -> 170 GFLOP/s, memory 25 -> 14 GB/s"
 
 
 def test_the_larger_floor_counts():

@@ -12,6 +12,7 @@ from pipeline.training.predict import as_input
 MATRIX = {"cpu": 2048, "cuda": 8192}  # a GPU needs larger ones to reach its rate
 COPIED_BYTES = 256 * 2**20
 TRIES = 10
+STEADY = 0.15  # a machine's rates may move by this share of the larger
 # A training step reads each weight twice and its gradient once, writes the gradient and the weight, and reads and writes
 # both moments of Adam: nine times four bytes.
 BYTES_PER_WEIGHT = 36
@@ -53,6 +54,17 @@ def measure_machine(backend: Backend) -> Machine:
     target = torch.empty_like(source)
     copy = shortest_seconds(lambda: target.copy_(source), backend.device, TRIES)
     return Machine(rate, plain, 2 * COPIED_BYTES / copy)
+
+
+def drift(before: Machine, after: Machine) -> str:
+    """In words, the rates that changed by more than STEADY between two measurements; empty where none did.
+
+    >>> drift(Machine(2e11, 2e11, 2e10), Machine(3e11, 3e11, 2.1e10))
+    'matrix rate 200 -> 300 GFLOP/s'
+    """
+    rates = (("matrix rate", before.matrix_rate, after.matrix_rate, "GFLOP/s"), ("memory", before.bandwidth, after.bandwidth, "GB/s"))
+    return ", ".join(f"{name} {old / 1e9:.0f} -> {new / 1e9:.0f} {unit}" for name, old, new, unit in rates
+                     if abs(new - old) > STEADY * max(old, new))
 
 
 def _matrix_rate(device: str, kind: torch.dtype) -> float:

@@ -17,9 +17,9 @@ from pipeline.benchmarks import framework
 from pipeline.benchmarks.ablation import time_without
 from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.breakdown import PARTS, time_parts
-from pipeline.benchmarks.floors import Machine, measure_machine, training_work
+from pipeline.benchmarks.floors import Machine, drift, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
-from pipeline.benchmarks.timing import REPETITIONS, median_seconds
+from pipeline.benchmarks.timing import REPETITIONS, median_seconds, medians_in_turn
 from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, shortened, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
@@ -65,6 +65,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         rows += _growth(study)
         parts = _parts(study)
         floors = _floors(study, machine)
+        after = measure_machine(study.backend)
         torch.set_num_threads(1)
         ablation = time_without(settings.image_size, settings.batch_size, study.backend)
     for row in rows:
@@ -72,8 +73,11 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     write_json(layout.root / "bench.json", rows)
     write_json(layout.root / "bench-parts.json", {
         "commit": current_commit(), "profile": settings.profile, "device": rows[0]["device"], "device_type": device,
-        "bf16": study.backend.bf16, "machine": vars(machine), "seconds": parts, "floors": floors, "ablation": ablation})
+        "bf16": study.backend.bf16, "machine": vars(machine), "machine_after": vars(after),
+        "seconds": parts, "floors": floors, "ablation": ablation})
     _print(rows, parts, floors, ablation, machine, study, layout.root / "bench.json")
+    if changed := drift(machine, after):
+        print(f"notice: the machine did not stay as fast as it was ({changed}); shares and floors of this run mean little, run it again")
     return 0
 
 
@@ -86,10 +90,15 @@ def _trainings(study: Study, machine: Machine) -> dict:
     ours_last: list[dict[str, dict]] = []
     plain_last: list[dict[str, dict]] = []
     with copied(study, shortened(study.settings)) as short:
-        # On both sides each repetition has random numbers of its own: what they end with is compared by its spread.
-        seconds = median_seconds(lambda: ours_last.append(train_in_stages(reseeded(short, len(ours_last)))), study.backend.device)
-        torch.set_num_threads(core_count())
-        other = median_seconds(lambda: plain_last.append(train_plainly(short)), study.backend.device)
+
+        def ours() -> None:  # on both sides each repetition has random numbers of its own: what they end with is compared by its spread
+            ours_last.append(train_in_stages(reseeded(short, len(ours_last))))
+
+        def plain() -> None:
+            torch.set_num_threads(core_count())
+            plain_last.append(train_plainly(short))
+
+        seconds, other = medians_in_turn([ours, plain], study.backend.device)
         least = least_seconds(short, machine)
     apart = told_apart(ours_last, plain_last)
     found = f"differ for {', '.join(apart)}" if apart else "differ for no model"
@@ -114,7 +123,7 @@ def _together(study: Study, model: str) -> dict:
     def other() -> None:
         alone[:] = [run_training(job).history for job in jobs]
 
-    seconds, slow = median_seconds(ours, study.backend.device), median_seconds(other, study.backend.device)
+    seconds, slow = medians_in_turn([ours, other], study.backend.device)
     apart = max(abs(a[-1]["val_loss"] - b[-1]["val_loss"]) for a, b in zip(together, alone, strict=True))
     taken = "" if worth_stacking(jobs[0]) else "; a search takes the other way for so large a network"
     return _row(f"{len(jobs)} trials of {model} together", seconds, slow, TOGETHER_GOAL,
@@ -138,8 +147,12 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
     work = training_work(build_model("ResNet18_nowig", LARGE), LARGE, batch, backend)
     model = place(build_model("ResNet18_nowig", LARGE), backend)
     near = data.near(backend)  # as in a study, whose trials find it there
-    ours = median_seconds(lambda: fit_network(model, near, VALUES, 1, batch, 0, backend), backend.device)
-    scoring = median_seconds(lambda: predict_slices(model, near.watched, backend), backend.device)
+
+    def lightning() -> None:
+        framework.fit_with_lightning(build_model("ResNet18_nowig", LARGE), data, VALUES, 1, batch, backend.device)
+
+    works = [lambda: fit_network(model, near, VALUES, 1, batch, 0, backend), lambda: predict_slices(model, near.watched, backend)]
+    ours, scoring, *other = medians_in_turn(works + [lightning] * framework.is_installed(), backend.device)
     steps = images // batch
     share = work.operations * steps / (ours - scoring) / machine.matrix_rate
     scored = work.forward / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
@@ -149,15 +162,10 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
                  f"training, operations of direct convolutions over the measured {'bf16' if backend.bf16 else 'fp32'} matrix rate; "
                  f"scoring reaches {scored:.0%}")]
     name += ", training and scoring"
-    if not framework.is_installed():
+    if not other:
         return [_row(name, ours, None, FRAMEWORK_GOAL, f"{note}; Lightning is not installed (pip install .[bench])"), *rows]
-
-    def lightning() -> None:
-        framework.fit_with_lightning(build_model("ResNet18_nowig", LARGE), data, VALUES, 1, batch, backend.device)
-
-    other = median_seconds(lightning, backend.device)
     kept = "" if near is data else "; our data lie on the device beforehand, as trials find them"
-    return [_row(name, ours, other, FRAMEWORK_GOAL, f"against Lightning with its defaults; {note}{kept}"), *rows]
+    return [_row(name, ours, other[0], FRAMEWORK_GOAL, f"against Lightning with its defaults; {note}{kept}"), *rows]
 
 
 def _growth(study: Study) -> list[dict]:

@@ -1,30 +1,36 @@
-"""Times work the same way everywhere: a warm-up, then the median of repetitions, or the shortest where a limit is sought."""
+"""Times work the same way everywhere: a warm-up, then the median of repetitions, or the shortest where a limit is sought.
+
+What is compared takes turns, so that a machine that slows down for a while slows both sides.
+"""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 REPETITIONS = 3
 
 
 def median_seconds(work: Callable[[], object], device: str = "cpu", repetitions: int = REPETITIONS) -> float:
     """Median wall time of `work` after one warm-up, in seconds; on a GPU until the device is done."""
-    return statistics.median(_times(work, device, repetitions))
+    (found,) = medians_in_turn([work], device, repetitions)
+    return found
+
+
+def medians_in_turn(works: Sequence[Callable[[], object]], device: str, repetitions: int = REPETITIONS) -> list[float]:
+    """The median of each of several works that take turns, after a warm-up of each."""
+    rounds = [[_seconds(work, device) for work in works] for _ in range(1 + repetitions)][1:]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
 
 
 def shortest_seconds(work: Callable[[], object], device: str, repetitions: int) -> float:
     """The shortest of the same times: what the machine can do, which a disturbance only hides."""
-    return min(_times(work, device, repetitions))
+    return min([_seconds(work, device) for _ in range(1 + repetitions)][1:])
 
 
-def _times(work: Callable[[], object], device: str, repetitions: int) -> list[float]:
+def _seconds(work: Callable[[], object], device: str) -> float:
+    start = time.perf_counter()
     run_until_done(work, device)
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        run_until_done(work, device)
-        times.append(time.perf_counter() - start)
-    return times
+    return time.perf_counter() - start
 
 
 def run_until_done(work: Callable[[], object], device: str) -> None:
