@@ -1,5 +1,6 @@
 """What the bench counts and compares: operations by hand, and the same work on both sides."""
 
+import doctest
 from collections import Counter
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from pipeline.benchmarks import trainings
+from pipeline.benchmarks import floors, trainings
 from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, drift, training_work
 from pipeline.benchmarks.timing import medians_in_turn
@@ -34,6 +35,7 @@ def test_what_is_compared_takes_turns_after_a_warm_up():
 
 
 def test_a_machine_that_slowed_down_is_told_from_a_steady_one():
+    assert doctest.testmod(floors).attempted and not doctest.testmod(floors).failed
     before = Machine(300e9, 300e9, 25e9)
     assert drift(before, Machine(290e9, 290e9, 24e9)) == ""
     assert drift(before, Machine(170e9, 170e9, 14e9)) == "matrix rate 300 -> 170 GFLOP/s, memory 25 -> 14 GB/s"

@@ -1,6 +1,7 @@
 """The embedded renderer: what it knows, and the clear line at what it does not."""
 
 import pytest
+from pypandoc import get_pandoc_version
 
 from pipeline.errors import MissingPath
 from report.embedded.assemble import svg_size
@@ -91,8 +92,8 @@ def test_a_range_beside_a_number_is_not_broken_in_the_pdf():
     tree = parse_markdown("0.9 [(0.8–1.0)]{.below}")
     numbers = resolve(tree, "en", "page")
     written = {name: write_tree(shape(tree, numbers, name), "--to", name).strip() for name in ("typst", "html")}
-    written["typst"] = written["typst"].replace("\\(", "(")  # newer Pandocs escape it
-    assert written == {"typst": "0.9 #box[(0.8--1.0)]", "html": '<p>0.9 <span class="below">(0.8–1.0)</span></p>'}
+    opening = "(" if get_pandoc_version().startswith("3.6") else "\\("  # later Pandocs escape it
+    assert written == {"typst": f"0.9 #box[{opening}0.8--1.0)]", "html": '<p>0.9 <span class="below">(0.8–1.0)</span></p>'}
 
 
 def test_a_reference_to_nothing_is_refused():

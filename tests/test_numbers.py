@@ -5,13 +5,12 @@ import tomllib
 
 import pytest
 
-import pipeline.benchmarks.floors as floors
 import report.numbers as numbers
 import report.selections as selections
 from report.words import CATALOGUE, Words
 
 
-@pytest.mark.parametrize("module", [numbers, selections, floors])
+@pytest.mark.parametrize("module", [numbers, selections])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

@@ -231,7 +231,8 @@ def test_colours_are_no_scan_and_several_volumes_are_not_one(tmp_path):
 
     volume = itk.GetImageFromArray(np.zeros((3, 8, 8), np.int16))
     itk.WriteImage(itk.Compose(volume, volume, volume), tmp_path / "colours.mha")
-    with pytest.raises(UnreadableFile, match="its pixels hold 3 values each, as colours do, .*; give the scan itself"):
+    with pytest.raises(UnreadableFile, match="its pixels hold 3 values each, as colours do, not one in Hounsfield units.; "
+                                             "give the scan itself"):
         read_scan(tmp_path / "colours.mha")
     itk.WriteImage(itk.JoinSeries(volume, volume), tmp_path / "two.mha")
     with pytest.raises(UnreadableFile, match=re.escape("(2, 3, 8, 8)")):

@@ -1,14 +1,12 @@
 """What each fast path brings to a training step of ResNet18og: all of them, and all but one."""
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline.benchmarks.timing import run_until_done
+from pipeline.benchmarks.timing import medians_in_turn
 from pipeline.device import Backend
 from pipeline.models.convolution import QuickConv2d
 from pipeline.models.placing import place
@@ -37,15 +35,7 @@ def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str
         "without any (fp32, NCHW)": (plain, _undo_nothing, False),
     }
     steps = {name: _step(image_size, batch_size, *variant) for name, variant in variants.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        run_until_done(step, backend.device)
-    for _ in range(ROUNDS):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            run_until_done(step, backend.device)
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return dict(zip(steps, medians_in_turn(list(steps.values()), backend.device, ROUNDS), strict=True))
 
 
 def _undo_nothing(model: nn.Module) -> None:

@@ -19,7 +19,7 @@ from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, drift, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
-from pipeline.benchmarks.timing import REPETITIONS, median_seconds, medians_in_turn
+from pipeline.benchmarks.timing import REPETITIONS, medians_in_turn
 from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, shortened, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import device_name
@@ -152,7 +152,9 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
         framework.fit_with_lightning(build_model("ResNet18_nowig", LARGE), data, VALUES, 1, batch, backend.device)
 
     works = [lambda: fit_network(model, near, VALUES, 1, batch, 0, backend), lambda: predict_slices(model, near.watched, backend)]
-    ours, scoring, *other = medians_in_turn(works + [lightning] * framework.is_installed(), backend.device)
+    if framework.is_installed():
+        works.append(lightning)
+    ours, scoring, *other = medians_in_turn(works, backend.device)
     steps = images // batch
     share = work.operations * steps / (ours - scoring) / machine.matrix_rate
     scored = work.forward / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
@@ -201,8 +203,8 @@ def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
         backend = suited(study.backend, name)
         work = training_work(build_model(name, size), size, batch, backend)
         model = place(build_model(name, size), backend)
-        scoring = median_seconds(partial(predict_slices, model, data.watched, backend), backend.device)
-        epoch = median_seconds(partial(fit_network, model, data, VALUES, 1, batch, 0, backend), backend.device)
+        scoring, epoch = medians_in_turn([partial(predict_slices, model, data.watched, backend),
+                                          partial(fit_network, model, data, VALUES, 1, batch, 0, backend)], backend.device)
         found[name] = {"operations": work.operations, "bytes": work.bytes, "floor_s": work.floor_seconds(machine, backend),
                        "step_s": max(epoch - scoring, 0.0) / steps}
     return found

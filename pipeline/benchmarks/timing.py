@@ -10,14 +10,8 @@ from collections.abc import Callable, Sequence
 REPETITIONS = 3
 
 
-def median_seconds(work: Callable[[], object], device: str = "cpu", repetitions: int = REPETITIONS) -> float:
-    """Median wall time of `work` after one warm-up, in seconds; on a GPU until the device is done."""
-    (found,) = medians_in_turn([work], device, repetitions)
-    return found
-
-
 def medians_in_turn(works: Sequence[Callable[[], object]], device: str, repetitions: int = REPETITIONS) -> list[float]:
-    """The median of each of several works that take turns, after a warm-up of each."""
+    """Median wall times, in seconds, of several works that take turns, after a warm-up of each; on a GPU until the device is done."""
     rounds = [[_seconds(work, device) for work in works] for _ in range(1 + repetitions)][1:]
     return [statistics.median(times) for times in zip(*rounds, strict=True)]
 

@@ -59,9 +59,9 @@ def score_fold(job: FoldJob) -> Fold:
 def _search(job: FoldJob, data: TrainingData, image_size: int) -> Hyperparameters:
     """As the tuning stage searches, by the loss of the fold's validation patients."""
     plan = job.search
+    network, seed = start_network(job, image_size)
 
     def train(wanted: Sequence[Hyperparameters]) -> list[list[dict[str, float]]]:
-        network, seed = start_network(job, image_size)
         if worth_stacking(job):
             return fit_stacks(network, data, wanted, job, plan.epochs, seed)
         return [fit_network(network, data, values, plan.epochs, job.batch_size, seed, job.backend).history for values in wanted]

@@ -16,6 +16,11 @@ from pipeline.settings import SEARCHED, Grid
 from pipeline.training.loop import Hyperparameters
 
 
+def phases_of(kind: str) -> tuple[str, ...]:
+    """What a search of a kind, `coordinate` or `grid`, goes through: the whole grid where it is asked for, then every coordinate."""
+    return ("grid", *SEARCHED) if kind == "grid" else SEARCHED
+
+
 @dataclass
 class Search:
     """The state of one model's search.
@@ -42,6 +47,10 @@ class Search:
     def missing(self, coordinate: str) -> list[Hyperparameters]:
         """The candidates that no earlier phase has tried."""
         return [candidate for candidate in self.candidates(coordinate) if candidate not in self.trials]
+
+    def wanted(self, phase: str) -> list[Hyperparameters]:
+        """The trials of a phase."""
+        return self.combinations() if phase == "grid" else self.missing(phase)
 
     def best(self) -> Hyperparameters:
         """The trial at the values settled so far."""
@@ -72,8 +81,8 @@ class Search:
 
         kind: `coordinate` or `grid`; train: gives the histories of trials that do not depend on each other.
         """
-        for phase in (*(("grid",) if kind == "grid" else ()), *SEARCHED):
-            wanted = self.combinations() if phase == "grid" else self.missing(phase)
+        for phase in phases_of(kind):
+            wanted = self.wanted(phase)
             self.trials |= zip(wanted, train(wanted), strict=True)
             if phase in SEARCHED:
                 self.settle(phase)

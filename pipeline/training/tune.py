@@ -16,7 +16,7 @@ from pipeline.settings import SEARCHED, Settings
 from pipeline.training.footprint import training_memory
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
-from pipeline.training.search import Search
+from pipeline.training.search import Search, phases_of
 from pipeline.training.stacked import run_stack, stack_job, stack_trials
 from pipeline.training.trial import TrainJob, run_training
 from pipeline.training.unfinished import run_missing
@@ -37,9 +37,8 @@ def tune_models(models: list[str], digests: dict[str, str], settings: Settings, 
     runs: dict[tuple[str, Hyperparameters], list[list[dict]]] = {}
     # A full grid leaves too many states to keep them all, so its final trainings start from the beginning.
     going_on = settings.search == "coordinate"
-    for phase in (*(() if going_on else ("grid",)), *SEARCHED):
-        wanted = [(model, values) for model, search in searches.items()
-                  for values in (search.combinations() if phase == "grid" else search.missing(phase))]
+    for phase in phases_of(settings.search):
+        wanted = [(model, values) for model, search in searches.items() for values in search.wanted(phase)]
         jobs = _plan(wanted, settings, layout, backend)
         results = _run(jobs, digests, layout, engine, progress, f"tune {phase}", going_on)
         for job, history in zip(jobs, results, strict=True):
