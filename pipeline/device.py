@@ -34,6 +34,11 @@ class Backend:
         return replace(self, bf16=False)
 
     @property
+    def records(self) -> bool:
+        """Whether work is recorded once and replayed, which pays where launching kernels takes longer than running them."""
+        return self.device == "cuda" and self.channels_last
+
+    @property
     def memory_format(self):
         """torch's memory format of images and convolution weights."""
         import torch

@@ -1,5 +1,9 @@
 """Puts a network where it computes, with the fast paths that suit the device."""
 
+import sys
+from functools import lru_cache
+from importlib.util import find_spec
+
 from torch import nn
 
 from pipeline.device import Backend
@@ -27,4 +31,25 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
         use_same_slice(model)
         if backend.device == "cpu" and not backend.bf16:
             use_quick_convolutions(model)
+        if backend.device == "cuda" and backend.bf16 and _fuses():
+            from pipeline.models.fused_resnet import use_fused_layers
+
+            use_fused_layers(model)
     return model
+
+
+@lru_cache(maxsize=1)
+def _fuses() -> bool:
+    """Whether layers can be joined here: where torch brings Triton along, it finds a C compiler, and cuDNN knows its part."""
+    if not find_spec("triton"):
+        return False
+    from pipeline.models.fused_resnet import try_fused_layers
+
+    try:
+        try_fused_layers()
+    except Exception as error:  # whatever it is, torch's own layers do the same
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        print(f"notice: ResNets train with torch's own layers, which take longer; others cannot be compiled here ({reason})",
+              file=sys.stderr)
+        return False
+    return True

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.data.dataset import Dataset
 from pipeline.device import Backend, has_room
 from pipeline.errors import OutOfDeviceMemory
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.models.placing import place
-from pipeline.training.predict import as_input, predict_slices
+from pipeline.training.predict import predict_slices
 from pipeline.training.state import capture, restore
+from pipeline.training.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,9 @@ def _in_main_memory() -> AbstractContextManager:
 def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int, seed: int, backend: Backend,
          start: Start | None, keep_state: bool, keeping: Callable[[], AbstractContextManager]) -> Fit:
     place(model, backend)
-    optimizer = torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.wd, fused=True)
+    steps = Steps(model, data.images, data.labels, chosen.wd, backend, keeping)
     order = partial(batches, len(data.images), batch_size, torch.Generator().manual_seed(seed), data.images.device)
-    history, best = (list(start.history), restore(model, optimizer, start.state)) if start else ([], _snapshot(model))
+    history, best = (list(start.history), restore(model, steps.optimizer, start.state)) if start else ([], _snapshot(model))
     losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
     best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
     if start and backend.device == "cpu":
@@ -152,13 +152,11 @@ def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: 
     for _ in history:
         list(order())  # bring the order of batches to where it was
     for epoch in range(len(history) + 1, epochs + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = chosen.rate(epoch)
-        train_loss = _train_epoch(model, data, optimizer, order(), backend, keeping)
+        train_loss = steps.train_epoch(order(), chosen.rate(epoch))
         history.append(history_row(epoch, chosen, train_loss, data, predict_slices(model, data.watched, backend)))
         if history[-1]["val_loss"] < best_loss:
             best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(model)
-    return Fit(history, best_epoch, best, capture(model, optimizer, best) if keep_state else {})
+    return Fit(history, best_epoch, best, capture(model, steps.optimizer, best) if keep_state else {})
 
 
 def history_row(epoch: int, chosen: Hyperparameters, train_loss: float, data: TrainingData, watched: np.ndarray) -> dict[str, float]:
@@ -175,20 +173,3 @@ def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 def _snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
     return copy.deepcopy({name: value.detach() for name, value in model.state_dict().items()})
-
-
-def _train_epoch(model: nn.Module, data: TrainingData, optimizer: torch.optim.Optimizer,
-                 order: Iterator[torch.Tensor], backend: Backend, keeping: Callable[[], AbstractContextManager]) -> float:
-    model.train()
-    total, seen = torch.zeros((), dtype=torch.float64), 0
-    for batch in order:
-        images, labels = as_input(data.images[batch], backend), data.labels[batch].to(backend.device)
-        with backend.autocast(), keeping():
-            logits = model(images)
-        loss = binary_cross_entropy_with_logits(logits.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total = total.to(loss.device) + loss.detach().double() * len(batch)
-        seen += len(batch)
-    return float(total) / seen

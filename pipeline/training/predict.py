@@ -7,14 +7,19 @@ from torch import nn
 from pipeline.device import Backend
 from pipeline.training.parts import in_parts
 
-# Slices at a time: a GPU takes as many as fill it, a CPU as many pixels as stay small in memory at any image size.
-GPU_BATCH = 50
+# Pixels of the slices taken at a time: as many as fill a GPU, and as stay small in the memory of a CPU.
+GPU_BATCH_PIXELS = 100 * 512 * 512
 CPU_BATCH_PIXELS = 50 * 128 * 128
 
 
 def as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
     """Half-precision slices (n, 1, y, x) as float32 on the device, in the backend's memory format."""
     return images.to(backend.device, non_blocking=True).float().contiguous(memory_format=backend.memory_format)
+
+
+def gpu_batch(height: int, width: int) -> int:
+    """Slices that a GPU takes at a time."""
+    return max(GPU_BATCH_PIXELS // (height * width), 1)
 
 
 @torch.inference_mode()
@@ -28,5 +33,5 @@ def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> 
             logits = model(as_input(part, backend))
         return logits.float().sigmoid().flatten()
 
-    outputs = in_parts(score, slices.reshape(-1, 1, height, width), backend, GPU_BATCH, CPU_BATCH_PIXELS)
+    outputs = in_parts(score, slices.reshape(-1, 1, height, width), backend, gpu_batch(height, width), CPU_BATCH_PIXELS)
     return torch.cat(outputs).cpu().double().numpy().reshape(patients, per_patient)

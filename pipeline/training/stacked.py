@@ -7,7 +7,7 @@ of a network start from the same weights and see the same batches, so only weigh
 import sys
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from pipeline.errors import OutOfDeviceMemory
 from pipeline.layout import CNN_MODELS, DNN_MODELS
 from pipeline.models.placing import place
 from pipeline.training.loop import Hyperparameters, TrainingData, batches, history_row
-from pipeline.training.predict import GPU_BATCH, as_input
+from pipeline.training.predict import as_input, gpu_batch
+from pipeline.training.replay import Recorder
 from pipeline.training.trial import TrainJob, prepare_training
 
 LARGEST_STACKED = 0.5e9  # bytes of one training
@@ -84,14 +85,15 @@ class StackedAdam:
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor], wd: torch.Tensor):
-        self.parameters, self.count = list(parameters), 0
+        self.parameters = list(parameters)
+        self.count = torch.zeros((), dtype=torch.float64, device=wd.device)
         self.wd = [_along(wd, parameter) for parameter in self.parameters]
         self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
 
     @torch.no_grad()
     def step(self, lr: torch.Tensor) -> None:
-        """One update from the gradients, which are then cleared; lr: float32 (trial,)."""
+        """One update from the gradients, which are then cleared; lr: (trial,)."""
         self.count += 1
         gradients = [parameter.grad for parameter in self.parameters]
         torch._foreach_add_(gradients, torch._foreach_mul(self.parameters, self.wd))
@@ -99,9 +101,9 @@ class StackedAdam:
         torch._foreach_mul_(self.squares, BETAS[1])
         torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - BETAS[1])
         divisors = torch._foreach_sqrt(self.squares)
-        torch._foreach_div_(divisors, (1 - BETAS[1] ** self.count) ** 0.5)
+        torch._foreach_div_(divisors, (1 - BETAS[1] ** self.count).sqrt().to(lr.dtype))
         torch._foreach_add_(divisors, EPSILON)
-        corrected = lr / (1 - BETAS[0] ** self.count)
+        corrected = lr / (1 - BETAS[0] ** self.count).to(lr.dtype)
         rates = [_along(corrected, parameter) for parameter in self.parameters]
         torch._foreach_sub_(self.parameters, torch._foreach_div(torch._foreach_mul(self.means, rates), divisors))
         for parameter in self.parameters:
@@ -142,37 +144,53 @@ def fit_stacks(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparam
 def fit_stack(model: nn.Module, data: TrainingData, chosen: Sequence[Hyperparameters], epochs: int, batch_size: int, seed: int,
               backend: Backend) -> list[list[dict[str, float]]]:
     """Train copies of `model`, one with each of `chosen`; what `fit_network` gives for each, up to rounding."""
-    data = data.near(backend)
-    stack = Stack(place(model, backend), len(chosen), backend)
-    optimizer = StackedAdam(stack.parameters.values(), torch.tensor([values.wd for values in chosen], device=backend.device))
+    backend = replace(backend, channels_last=False)  # vmap's batch normalisation on a GPU knows no other order
+    steps = StackSteps(Stack(place(model, backend), len(chosen), backend), data.near(backend), torch.tensor([v.wd for v in chosen]))
     shuffle = torch.Generator().manual_seed(seed)
     histories: list[list[dict[str, float]]] = [[] for _ in chosen]
     for epoch in range(1, epochs + 1):
-        rates = torch.tensor([values.rate(epoch) for values in chosen], device=backend.device)
-        losses = _train_epoch(stack, data, optimizer, rates, batches(len(data.images), batch_size, shuffle, data.images.device))
-        for history, values, loss, slices in zip(histories, chosen, losses, _watch(stack, data.watched), strict=True):
+        losses = steps.train_epoch(batches(len(data.images), batch_size, shuffle, steps.data.images.device),
+                                   torch.tensor([values.rate(epoch) for values in chosen]))
+        for history, values, loss, slices in zip(histories, chosen, losses, _watch(steps.stack, steps.data.watched), strict=True):
             history.append(history_row(epoch, values, loss, data, slices))
     return histories
 
 
-def _train_epoch(stack: Stack, data: TrainingData, optimizer: StackedAdam, rates: torch.Tensor,
-                 order: Iterable[torch.Tensor]) -> list[float]:
-    """One epoch of every trial; their mean training losses over slices."""
-    total, seen = torch.zeros(stack.trials, dtype=torch.float64, device=stack.backend.device), 0
-    for batch in order:
-        images, labels = as_input(data.images[batch], stack.backend), data.labels[batch].to(stack.backend.device)
-        logits = stack.logits(images, training=True).float()
+class StackSteps:
+    """Training steps of a stack, on a GPU recorded and replayed."""
+
+    def __init__(self, stack: Stack, data: TrainingData, wd: torch.Tensor):
+        device = stack.backend.device
+        self.stack, self.data = stack, data
+        self._recorder = Recorder(device == data.images.device.type == "cuda")
+        self._optimizer = StackedAdam(stack.parameters.values(), wd.to(device))
+        self._rates = torch.zeros(stack.trials, device=device)
+        self._total = torch.zeros(stack.trials, dtype=torch.float64, device=device)
+
+    def train_epoch(self, order: Iterable[torch.Tensor], rates: torch.Tensor) -> list[float]:
+        """A step with each batch of `order`, at learning rates (trial,); each trial's mean loss over slices."""
+        self._rates.copy_(rates)
+        self._total.zero_()
+        seen = 0
+        for batch in order:
+            self._recorder.run(batch, self._step)
+            seen += len(batch)
+        return (self._total / seen).tolist()
+
+    def _step(self, batch: torch.Tensor) -> None:
+        backend = self.stack.backend
+        images, labels = as_input(self.data.images[batch], backend), self.data.labels[batch].to(backend.device)
+        logits = self.stack.logits(images, training=True).float()
         losses = binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=(1, 2))
         losses.sum().backward()  # no trial's loss depends on another's weights
-        optimizer.step(rates)
-        total += losses.detach().double() * len(batch)
-        seen += len(batch)
-    return (total / seen).tolist()
+        self._optimizer.step(self._rates)
+        self._total += losses.detach().double() * len(batch)
 
 
 @torch.inference_mode()
 def _watch(stack: Stack, slices: torch.Tensor) -> np.ndarray:
     """Probabilities of severe for slices (patient, slice, y, x): float64 (trial, patient, slice)."""
     flat = slices.reshape(-1, 1, *slices.shape[2:])
-    outputs = [stack.logits(as_input(part, stack.backend), training=False).float().sigmoid() for part in flat.split(GPU_BATCH)]
+    at_once = max(gpu_batch(*slices.shape[2:]) // stack.trials, 1)
+    outputs = [stack.logits(as_input(part, stack.backend), training=False).float().sigmoid() for part in flat.split(at_once)]
     return torch.cat(outputs, dim=1).cpu().double().numpy().reshape(stack.trials, *slices.shape[:2])

@@ -1,0 +1,86 @@
+"""ResNet18 with layers joined on CUDA GPUs that compute in bfloat16: the same weights and sums in fewer passes over memory.
+
+In training a convolution is followed by one normalisation with sum and ReLU (`fused_norm.py`), and the first layers are one
+(`fused_stem.py`). In scoring each normalisation is folded into its convolution, which then adds the shortcut and rectifies too.
+"""
+
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from pipeline.models.fused_norm import normalise
+from pipeline.models.fused_stem import scored_stem, stem
+from pipeline.models.resnet import SameSliceConv2d
+
+
+def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kernels and bias, bfloat16, that do what a convolution and a normalisation with its running statistics do."""
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    kernels = (convolution.weight * scale[:, None, None, None]).to(torch.bfloat16, memory_format=torch.channels_last)
+    return kernels, (norm.bias - norm.running_mean * scale).to(torch.bfloat16)
+
+
+def _folded(images: torch.Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, shortcut: torch.Tensor | None = None) -> torch.Tensor:
+    """Convolution, normalisation, sum with a shortcut and ReLU in one kernel of cuDNN."""
+    geometry = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+    kernels, bias = fold(convolution, norm)
+    if shortcut is None:
+        return torch.ops.aten.cudnn_convolution_relu(images, kernels, bias, *geometry)
+    return torch.ops.aten.cudnn_convolution_add_relu(images, kernels, shortcut, 1.0, bias, *geometry)
+
+
+def _scoring(module: nn.Module) -> bool:
+    return not module.training and torch.is_inference_mode_enabled()
+
+
+class FusedBlock(BasicBlock):
+    """torchvision's block."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            shortcut = normalise(self.downsample[0](x), self.downsample[1], rectified=False) if self.downsample else x
+            return normalise(self.conv2(normalise(self.conv1(x), self.bn1)), self.bn2, shortcut)
+        if _scoring(self):
+            shortcut = x
+            if self.downsample:
+                kernels, bias = fold(*self.downsample)
+                shortcut = torch.conv2d(x, kernels, bias, self.downsample[0].stride)
+            return _folded(_folded(x, self.conv1, self.bn1), self.conv2, self.bn2, shortcut)
+        return super().forward(x)
+
+
+class FusedResNet(ResNet):
+    """torchvision's network of such blocks."""
+
+    def _forward_impl(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.layer4(self.layer3(self.layer2(self.layer1(self._first_layers(x)))))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+    def _first_layers(self, x: torch.Tensor) -> torch.Tensor:
+        one_channel = self.conv1.in_channels == 1 or isinstance(self.conv1, SameSliceConv2d)
+        if one_channel and (self.training or _scoring(self)):
+            first = stem if self.training else scored_stem
+            return first(x[:, :1], self.conv1.weight.sum(dim=1, keepdim=True), self.bn1)
+        if self.training:
+            return self.maxpool(normalise(self.conv1(x), self.bn1))
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
+
+
+def use_fused_layers(model: nn.Module) -> None:
+    """Exchange the network and the blocks of a ResNet18 in `model`."""
+    for module in model.modules():
+        if type(module) is ResNet:
+            module.__class__ = FusedResNet
+        elif type(module) is BasicBlock:
+            module.__class__ = FusedBlock
+
+
+def try_fused_layers() -> None:
+    """Train and score with one block on the GPU; raises what keeps it from working here."""
+    block = FusedBlock(64, 64).cuda().to(memory_format=torch.channels_last)
+    images = torch.rand(2, 64, 8, 8, device="cuda").to(torch.bfloat16, memory_format=torch.channels_last)
+    with torch.autocast("cuda", torch.bfloat16):
+        block(images).float().sum().backward()
+        with torch.inference_mode():
+            block.eval()(images)
+    torch.cuda.synchronize()
