@@ -57,7 +57,7 @@ def test_the_shortened_study_keeps_the_proportions():
 
 def test_final_resnets_take_over_the_epochs_of_their_best_trial():
     settings = load_settings("quick")  # trials of 8 epochs: 7 of each small network, 4 of each ResNet; final trainings of 12
-    epochs = {model: trainings.epochs_of(settings, model) for model in ("DNN1", "ResNet18", "ResNet18og")}
+    epochs = {model: trainings.epochs_of(settings, model, "cpu") for model in ("DNN1", "ResNet18", "ResNet18og")}
     assert epochs == {"DNN1": 7 * 8 + 12, "ResNet18": 4 * 8 + 4, "ResNet18og": 12}
 
 

@@ -65,7 +65,7 @@ def pretraining(tmp_path, device: str) -> PretrainJob:
 def test_pretraining_stays_on_its_device_until_a_loss_is_read(tmp_path, monkeypatch, room):
     """torch's device `meta` holds no numbers, but refuses to mix its tensors with the CPU's."""
     plain = torch.optim.Adam
-    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, lr, fused: plain(parameters, lr))  # the fused one does not know `meta`
+    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, lr, **options: plain(parameters, lr))  # the fused one does not know `meta`
     monkeypatch.setattr(train, "has_room", lambda device, size: room)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta tensor") as stopped:
         pretrain(pretraining(tmp_path, "meta"))

@@ -10,9 +10,15 @@ from collections.abc import Callable, Sequence
 REPETITIONS = 3
 
 
-def medians_in_turn(works: Sequence[Callable[[], object]], device: str, repetitions: int = REPETITIONS) -> list[float]:
-    """Median wall times, in seconds, of several works that take turns, after a warm-up of each; on a GPU until the device is done."""
-    rounds = [[_seconds(work, device) for work in works] for _ in range(1 + repetitions)][1:]
+def medians_in_turn(works: Sequence[Callable[[], object]], device: str, repetitions: int = REPETITIONS,
+                    warm_ups: Sequence[Callable[[], object]] = ()) -> list[float]:
+    """Median wall times, in seconds, of several works that take turns, after a warm-up; on a GPU until the device is done.
+
+    warm_ups: shorter works to warm up with; the works themselves where there are none.
+    """
+    for work in warm_ups or works:
+        run_until_done(work, device)
+    rounds = [[_seconds(work, device) for work in works] for _ in range(repetitions)]
     return [statistics.median(times) for times in zip(*rounds, strict=True)]
 
 

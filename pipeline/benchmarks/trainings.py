@@ -14,7 +14,7 @@ from pipeline.layout import MODELS, RESNET_MODELS, TUNED_MODELS, Layout
 from pipeline.models.placing import suited
 from pipeline.models.registry import build_model
 from pipeline.records import read_csv
-from pipeline.settings import SEARCHED, Settings
+from pipeline.settings import SEARCHED, Grid, Settings
 from pipeline.study import Study
 from pipeline.training.final import train_models, tuned_as
 from pipeline.training.loop import Hyperparameters, gather_training_data
@@ -31,6 +31,12 @@ def shortened(settings: Settings) -> Settings:
     """The same study with SHARE of its epochs."""
     final = {name: max(round(SHARE * getattr(settings, name)), 2) for name in ("epochs_small", "epochs_resnet")}
     return replace(settings, epochs_tuning=max(round(SHARE * settings.epochs_tuning), 1), **final)
+
+
+def smallest(settings: Settings) -> Settings:
+    """The same study with one trial for each model."""
+    grid = {name: Grid(grid.lr[:1], grid.wd[:1], grid.mp[:1]) for name, grid in settings.grid.items()}
+    return replace(settings, grid=grid)
 
 
 def reseeded(study: Study, run: int) -> Study:
@@ -83,17 +89,17 @@ def least_seconds(study: Study, machine: Machine) -> float:
         backend = suited(study.backend, model)
         work = training_work(build_model(model, settings.image_size), settings.image_size, settings.batch_size, backend)
         epoch = steps * work.floor_seconds(machine, backend) + scored * work.forward / machine.rate(backend)
-        total += epochs_of(settings, model) * epoch
+        total += epochs_of(settings, model, study.backend.device) * epoch
     return total
 
 
-def epochs_of(settings: Settings, model: str) -> int:
+def epochs_of(settings: Settings, model: str, device: str) -> int:
     """Epochs that the stages train a model for: its trials, and what its final training does not take over from the best one."""
     if model not in TUNED_MODELS:
         return settings.final_epochs(model)
     grid = settings.grid[model]
     trials = len(grid.lr) + (len(grid.wd) - 1) + (len(grid.mp) - 1)
-    taken_over = settings.epochs_tuning if model in RESNET_MODELS else 0
+    taken_over = settings.epochs_tuning if model in RESNET_MODELS and device == "cpu" else 0
     return trials * settings.epochs_tuning + settings.final_epochs(model) - taken_over
 
 

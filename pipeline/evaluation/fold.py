@@ -12,7 +12,7 @@ from pipeline.layout import Layout
 from pipeline.settings import Grid
 from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
 from pipeline.training.search import Search
-from pipeline.training.stacked import fit_stacks, worth_stacking
+from pipeline.training.together import fit_together, worth_joining
 from pipeline.training.trial import TrainJob, start_network
 
 SCORED = ("validation", "test")
@@ -62,8 +62,8 @@ def _search(job: FoldJob, data: TrainingData, image_size: int) -> Hyperparameter
     network, seed = start_network(job, image_size)
 
     def train(wanted: Sequence[Hyperparameters]) -> list[list[dict[str, float]]]:
-        if worth_stacking(job):
-            return fit_stacks(network, data, wanted, job, plan.epochs, seed)
+        if worth_joining(job):
+            return fit_together(network, data, wanted, job, plan.epochs, seed)
         return [fit_network(network, data, values, plan.epochs, job.batch_size, seed, job.backend).history for values in wanted]
 
     return Search(plan.grid, plan.last_epochs).run(plan.kind, train)

@@ -23,6 +23,8 @@ from pipeline.training.predict import as_input
 
 BROWSED_SIZE = 128
 MAP_SIZE = 64
+# More shades of a translucent map nobody sees, and they would make the largest part of a study that is shipped.
+SHADES = 32
 # A slice's saliency is stretched so that this percentile is white; single bright pixels would darken all others.
 WHITE_PERCENTILE = 99
 # Slices at a time: a GPU takes a training batch's worth, a CPU as many pixels as stay small in memory at any image size.
@@ -52,10 +54,10 @@ def shrink(planes: np.ndarray, size: int) -> np.ndarray:
 
 
 def as_bytes(maps: np.ndarray) -> np.ndarray:
-    """Saliency maps (n, y, x), each stretched to 0..255 up to its WHITE_PERCENTILE; uint8."""
+    """Saliency maps (n, y, x), each stretched to 0..255 up to its WHITE_PERCENTILE, in SHADES steps; uint8."""
     tops = np.percentile(maps, WHITE_PERCENTILE, axis=(1, 2), keepdims=True)
     tops = np.where(tops > 0, tops, np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-30))
-    return np.round(255 * np.clip(maps / tops, 0, 1)).astype(np.uint8)
+    return np.round(np.round((SHADES - 1) * np.clip(maps / tops, 0, 1)) * (255 / (SHADES - 1))).astype(np.uint8)
 
 
 def browse_jobs(layout: Layout, models: list[str], backend: Backend, patients_each: int = 10) -> list[BrowseJob]:

@@ -13,8 +13,9 @@ import triton
 import triton.language as tl
 from torch import nn
 
-PROGRAMS = 528  # four for each multiprocessor of a large GPU
-ROWS, CHANNELS = 64, 64  # pixels and channels of a tile
+PROGRAMS = 264  # two for each multiprocessor of a large GPU
+ROWS, CHANNELS = 128, 64  # pixels and channels of a tile
+WARPS = 8
 SIZES = ("pixels", "programs")  # numbers for which no kernel is compiled anew
 
 
@@ -164,11 +165,11 @@ class _Normalise(torch.autograd.Function):
         if added:
             shortcut = shortcut.contiguous(memory_format=torch.channels_last)
         sums = torch.empty((2, programs_for(pixels, channels), channels), device=x.device)
-        _statistics[(sums.shape[1], channels // CHANNELS)](x, sums, pixels, channels, rows=ROWS, width=CHANNELS)
+        _statistics[(sums.shape[1], channels // CHANNELS)](x, sums, pixels, channels, rows=ROWS, width=CHANNELS, num_warps=WARPS)
         factors = finish_statistics(sums, norm, pixels)
         y = torch.empty_like(x)
         _normalise[(triton.cdiv(pixels, ROWS), channels // CHANNELS)](x, shortcut if added else x, factors, y, pixels, channels, added,
-                                                                      rectified, rows=ROWS, width=CHANNELS)
+                                                                      rectified, rows=ROWS, width=CHANNELS, num_warps=WARPS)
         ctx.save_for_backward(x, y if added and rectified else x, factors)
         ctx.added, ctx.rectified = added, rectified
         return y
@@ -181,12 +182,13 @@ class _Normalise(torch.autograd.Function):
         pixels = count * height * width
         sums = torch.empty((2, programs_for(pixels, channels), channels), device=x.device)
         _gradient_sums[(sums.shape[1], channels // CHANNELS)](gradient, x, y, factors, sums, pixels, channels, ctx.added, ctx.rectified,
-                                                              rows=ROWS, width=CHANNELS)
+                                                              rows=ROWS, width=CHANNELS, num_warps=WARPS)
         by_affine = finish_gradient(sums)
         by_x = torch.empty_like(x)
         by_shortcut = torch.empty_like(x) if ctx.added else by_x
         _gradient[(triton.cdiv(pixels, ROWS), channels // CHANNELS)](
-            gradient, x, y, factors, by_affine, by_x, by_shortcut, pixels, channels, ctx.added, ctx.rectified, rows=ROWS, width=CHANNELS)
+            gradient, x, y, factors, by_affine, by_x, by_shortcut, pixels, channels, ctx.added, ctx.rectified, rows=ROWS, width=CHANNELS,
+            num_warps=WARPS)
         return by_x, by_affine[1], by_affine[0], by_shortcut if ctx.added else None, None, None
 
 

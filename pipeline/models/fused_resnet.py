@@ -6,6 +6,7 @@ In training a convolution is followed by one normalisation with sum and ReLU (`f
 
 import torch
 from torch import nn
+from torch.nn.functional import linear
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from pipeline.models.fused_norm import normalise
@@ -44,7 +45,8 @@ class FusedBlock(BasicBlock):
             shortcut = x
             if self.downsample:
                 kernels, bias = fold(*self.downsample)
-                shortcut = torch.conv2d(x, kernels, bias, self.downsample[0].stride)
+                (down, right), pixels = self.downsample[0].stride, x.permute(0, 2, 3, 1)
+                shortcut = linear(pixels[:, ::down, ::right], kernels.flatten(1), bias).permute(0, 3, 1, 2)  # kernels of one pixel
             return _folded(_folded(x, self.conv1, self.bn1), self.conv2, self.bn2, shortcut)
         return super().forward(x)
 

@@ -18,7 +18,7 @@ from pipeline.models.fused_norm import PROGRAMS, finish_gradient, finish_statist
 
 KERNEL, STRIDE, PADDING, CHANNELS = 7, 2, 3, 64
 DEPTH = 64  # the values of a window, 49, rounded up to what a matrix unit takes
-PIXELS, POOLED = 128, 64  # of a tile
+PIXELS, POOLED = 128, 32  # of a tile
 # Numbers for which no kernel is compiled anew.
 SIZES = ("pixels", "pooled", "height", "width", "rows", "columns", "pooled_rows", "pooled_columns")
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # on the CPU, as in tests
@@ -160,7 +160,7 @@ def _convolved(images: torch.Tensor, weight: torch.Tensor, summed: bool) -> tupl
     output = torch.empty((count, rows, columns, CHANNELS), dtype=torch.bfloat16, device=images.device)
     sums = torch.empty((2, min(PROGRAMS, triton.cdiv(pixels, PIXELS)), CHANNELS), device=images.device)
     _convolve[(sums.shape[1],)](images, kernels, output, sums, pixels, height, width, rows, columns, summed, INTERPRETED,
-                                tile=PIXELS, depth=DEPTH, channels=CHANNELS)
+                                tile=PIXELS, depth=DEPTH, channels=CHANNELS, num_stages=1)
     return output.permute(0, 3, 1, 2), sums
 
 
@@ -198,7 +198,8 @@ class _Stem(torch.autograd.Function):
         by_affine = finish_gradient(sums)
         by_kernels = torch.empty((min(PROGRAMS, triton.cdiv(pixels, PIXELS)), CHANNELS, DEPTH), device=x.device)
         _kernel_gradient[(len(by_kernels),)](images, x, gradient, places, factors, by_affine, by_kernels, pixels, *images.shape[2:], rows,
-                                             columns, pooled_rows, pooled_columns, INTERPRETED, tile=PIXELS, depth=DEPTH, channels=CHANNELS)
+                                             columns, pooled_rows, pooled_columns, INTERPRETED, tile=PIXELS, depth=DEPTH, channels=CHANNELS,
+                                             num_stages=1, num_warps=8)
         by_weight = by_kernels.sum(0)[:, : KERNEL**2].reshape(CHANNELS, 1, KERNEL, KERNEL)
         return None, by_weight, by_affine[1], by_affine[0], None
 

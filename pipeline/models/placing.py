@@ -9,7 +9,9 @@ from torch import nn
 from pipeline.device import Backend
 from pipeline.layout import RESNET_MODELS
 from pipeline.models.convolution import use_quick_convolutions
+from pipeline.models.dnn import use_long_rows
 from pipeline.models.resnet import use_same_slice
+from pipeline.models.unshuffled import use_unshuffled
 
 
 def suited(backend: Backend, model: str) -> Backend:
@@ -31,6 +33,9 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
         use_same_slice(model)
         if backend.device == "cpu" and not backend.bf16:
             use_quick_convolutions(model)
+        if backend.device == "cuda":
+            use_long_rows(model)
+            use_unshuffled(model)
         if backend.device == "cuda" and backend.bf16 and _fuses():
             from pipeline.models.fused_resnet import use_fused_layers
 

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import OneCycleLR
 from torchvision.models import resnet18
 
 from pipeline.device import Backend, has_room
 from pipeline.errors import UserError
 from pipeline.models.placing import place
 from pipeline.settings import Settings
+from pipeline.training.predict import gpu_batch
+from pipeline.training.replay import Recorder
 
 # Images of a batch: with many images, more at a time, which fill a GPU; few images need the steps.
 BATCH, LARGE_BATCH, MANY = 32, 256, 20_000
+SCORED = 100  # at a time, on a CPU
 LEARNING_RATE = 1e-3
 HELD_OUT_SHARE = 0.1
 
@@ -59,13 +64,11 @@ def _pretrain(job: PretrainJob) -> PretrainResult:
     held_out = max(int(len(images) * HELD_OUT_SHARE), 1)
     train = torch.arange(held_out, len(images))
     model = place(resnet18(num_classes=settings.pretrain_classes), backend)
-    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
-    steps = settings.pretrain_epochs * max(len(train) // size, 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * LEARNING_RATE, total_steps=steps + 1)
+    steps = PretrainSteps(model, images, labels, settings.pretrain_epochs * max(len(train) // size, 1), backend)
     shuffle = torch.Generator().manual_seed(settings.seed)
     history = []
     for epoch in range(1, settings.pretrain_epochs + 1):
-        loss = _train_epoch(model, images, labels, train, size, optimizer, schedule, shuffle, backend)
+        loss = steps.train_epoch(train[torch.randperm(len(train), generator=shuffle)], size)
         accuracy = _accuracy(model, images[:held_out], labels[:held_out], backend)
         history.append({"epoch": epoch, "train_loss": loss, "held_out_accuracy": accuracy})
     weights = {name: value.detach().cpu().contiguous().numpy() for name, value in model.state_dict().items()}
@@ -76,29 +79,47 @@ def _as_input(images: torch.Tensor, backend: Backend) -> torch.Tensor:
     return (images.to(backend.device).float() / 255).contiguous(memory_format=backend.memory_format)
 
 
-def _train_epoch(model, images, labels, train, size: int, optimizer, schedule, shuffle, backend: Backend) -> float:
-    model.train()
-    order = train[torch.randperm(len(train), generator=shuffle)].to(images.device)  # elsewhere, every step would wait for its part
-    losses = []
-    for start in range(0, max(len(order) - size + 1, 1), size):
-        batch = order[start : start + size]
-        with backend.autocast():
-            logits = model(_as_input(images[batch], backend))
-        loss = cross_entropy(logits.float(), labels[batch].to(backend.device))
-        optimizer.zero_grad(set_to_none=True)
+class PretrainSteps:
+    """Steps with batches of images (n, 3, y, x) and labels (n,), `count` in all, on a GPU recorded and replayed."""
+
+    def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, count: int, backend: Backend):
+        self.model, self.images, self.labels, self.backend = model, images, labels, backend
+        recording = backend.records and images.device.type == backend.device
+        rate = torch.tensor(LEARNING_RATE, device=backend.device) if recording else LEARNING_RATE
+        self._optimizer = torch.optim.Adam(model.parameters(), rate, fused=True, capturable=recording)
+        # A recording would keep the momentum it began with.
+        self._schedule = OneCycleLR(self._optimizer, 3 * LEARNING_RATE, total_steps=count + 1, cycle_momentum=not recording)
+        self._recorder = Recorder(recording)
+        self._total = torch.zeros((), dtype=torch.float64, device=backend.device)
+
+    def train_epoch(self, order: torch.Tensor, size: int) -> float:
+        """A step with each `size` images of `order`; their mean loss."""
+        self.model.train()
+        self._total.zero_()
+        order = order.to(self.images.device)  # elsewhere, every step would wait for its part
+        starts = range(0, max(len(order) - size + 1, 1), size)
+        for start in starts:
+            self._recorder.run(order[start : start + size], self._step)
+            self._schedule.step()
+        return float(self._total) / len(starts)
+
+    def _step(self, batch: torch.Tensor) -> None:
+        with self.backend.autocast():
+            logits = self.model(_as_input(self.images[batch], self.backend))
+        loss = cross_entropy(logits.float(), self.labels[batch].to(self.backend.device))
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+        self._optimizer.step()
+        self._total += loss.detach()
 
 
 @torch.inference_mode()
 def _accuracy(model, images, labels, backend: Backend) -> float:
     model.eval()
     right = 0
-    for start in range(0, len(images), 100):
+    at_once = gpu_batch(*images.shape[2:]) if backend.device == "cuda" else SCORED
+    for start in range(0, len(images), at_once):
         with backend.autocast():
-            logits = model(_as_input(images[start : start + 100], backend))
-        right += int((logits.argmax(1).to(labels.device) == labels[start : start + 100]).sum())
+            logits = model(_as_input(images[start : start + at_once], backend))
+        right += int((logits.argmax(1).to(labels.device) == labels[start : start + at_once]).sum())
     return right / len(images)

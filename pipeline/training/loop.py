@@ -16,10 +16,9 @@ from pipeline.data.dataset import Dataset
 from pipeline.device import Backend, has_room
 from pipeline.errors import OutOfDeviceMemory
 from pipeline.evaluation.patient_means import log_loss, patient_mean
-from pipeline.models.placing import place
-from pipeline.training.predict import predict_slices
+from pipeline.training.learner import Learner
+from pipeline.training.predict import as_probabilities
 from pipeline.training.state import capture, restore
-from pipeline.training.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -123,14 +122,14 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     """
     data = data.near(backend)
     try:
-        return _fit(copy.deepcopy(model), data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
     except torch.OutOfMemoryError:
         print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
               file=sys.stderr)
     if backend.device == "cuda":
         torch.cuda.empty_cache()
     try:
-        return _fit(copy.deepcopy(model), data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
     except torch.OutOfMemoryError:
         raise OutOfDeviceMemory(backend.device, batch_size) from None
 
@@ -141,10 +140,10 @@ def _in_main_memory() -> AbstractContextManager:
 
 def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int, seed: int, backend: Backend,
          start: Start | None, keep_state: bool, keeping: Callable[[], AbstractContextManager]) -> Fit:
-    place(model, backend)
-    steps = Steps(model, data.images, data.labels, chosen.wd, backend, keeping)
+    learner = Learner(model, data.images, data.labels, data.watched, chosen.wd, backend, keeping)
+    network, optimizer = learner.network, learner.steps.optimizer
     order = partial(batches, len(data.images), batch_size, torch.Generator().manual_seed(seed), data.images.device)
-    history, best = (list(start.history), restore(model, steps.optimizer, start.state)) if start else ([], _snapshot(model))
+    history, best = (list(start.history), restore(network, optimizer, start.state)) if start else ([], _snapshot(network))
     losses = [row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf for row in history]
     best_epoch, best_loss = (1 + int(np.argmin(losses)), min(losses)) if history else (1, np.inf)
     if start and backend.device == "cpu":
@@ -152,11 +151,11 @@ def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: 
     for _ in history:
         list(order())  # bring the order of batches to where it was
     for epoch in range(len(history) + 1, epochs + 1):
-        train_loss = steps.train_epoch(order(), chosen.rate(epoch))
-        history.append(history_row(epoch, chosen, train_loss, data, predict_slices(model, data.watched, backend)))
+        scores = as_probabilities(learner.epoch(order(), chosen.rate(epoch)))
+        history.append(history_row(epoch, chosen, learner.steps.mean_loss(), data, scores))
         if history[-1]["val_loss"] < best_loss:
-            best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(model)
-    return Fit(history, best_epoch, best, capture(model, steps.optimizer, best) if keep_state else {})
+            best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(network)
+    return Fit(history, best_epoch, best, capture(network, optimizer, best) if keep_state else {})
 
 
 def history_row(epoch: int, chosen: Hyperparameters, train_loss: float, data: TrainingData, watched: np.ndarray) -> dict[str, float]:

@@ -22,11 +22,21 @@ def gpu_batch(height: int, width: int) -> int:
     return max(GPU_BATCH_PIXELS // (height * width), 1)
 
 
-@torch.inference_mode()
 def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> np.ndarray:
     """Probabilities of severe for slices (patient, slice, y, x): float64 (patient, slice), in [0, 1]."""
+    return as_probabilities(score_slices(model, slices, backend))
+
+
+def as_probabilities(scores: torch.Tensor) -> np.ndarray:
+    """Scores as float64 of the CPU, which waits for them."""
+    return scores.cpu().double().numpy()
+
+
+@torch.inference_mode()
+def score_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> torch.Tensor:
+    """The same probabilities, float32, where the device left them; it may still be busy with them."""
     model.eval()
-    patients, per_patient, height, width = slices.shape
+    height, width = slices.shape[2:]
 
     def score(part: torch.Tensor) -> torch.Tensor:
         with backend.autocast():
@@ -34,4 +44,4 @@ def predict_slices(model: nn.Module, slices: torch.Tensor, backend: Backend) -> 
         return logits.float().sigmoid().flatten()
 
     outputs = in_parts(score, slices.reshape(-1, 1, height, width), backend, gpu_batch(height, width), CPU_BATCH_PIXELS)
-    return torch.cat(outputs).cpu().double().numpy().reshape(patients, per_patient)
+    return torch.cat(outputs).reshape(slices.shape[:2])

@@ -4,6 +4,7 @@ A step of a small network, or of a ResNet18 with few slices, takes a GPU less ti
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 
@@ -17,40 +18,46 @@ class Recorder:
     """
 
     def __init__(self, recording: bool):
-        self._recording = recording
+        self._stream = torch.cuda.Stream() if recording else None
         self._held: dict[int, torch.Tensor] = {}  # where the recordings look for their batches
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def run(self, batch: torch.Tensor, work: Callable[[torch.Tensor], None]) -> None:
         """Do `work` on a batch, indices (n,)."""
         size = len(batch)
-        if not self._recording:
+        if not self._stream:
             work(batch)
         elif size not in self._held:
             self._held[size] = torch.empty_like(batch)
-            _aside(lambda: work(batch))
+            self._aside(lambda: work(batch))
         else:
             held = self._held[size].copy_(batch)
             if size not in self._graphs:
-                self._record(size, lambda: work(held))
+                self._aside(lambda: self._record(size, lambda: work(held)))
             self._graphs[size].replay() if size in self._graphs else work(held)
 
+    def _aside(self, work: Callable[[], None]) -> None:
+        """On a stream of its own: the current one may be one that cannot be recorded."""
+        stream = self._stream
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            work()
+        torch.cuda.current_stream().wait_stream(stream)
+
     def _record(self, size: int, work: Callable[[], None]) -> None:
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, pool=next((other.pool() for other in self._graphs.values()), None)):
+        """Not by `torch.cuda.graph`, which gives all cached memory back first and waits for the device."""
+        pools = [other.pool() for other in self._graphs.values()][:1]
+        for _ in range(2):
+            graph = torch.cuda.CUDAGraph()
+            graph.capture_begin(*pools)
+            try:
                 work()
-        except torch.OutOfMemoryError:  # a recording has memory of its own, beside what was freed since
-            self._recording = False
-            torch.cuda.empty_cache()
-        else:
-            self._graphs[size] = graph
-
-
-def _aside(work: Callable[[], None]) -> None:
-    """On a stream of its own, as a recording will be."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        work()
-    torch.cuda.current_stream().wait_stream(stream)
+            except torch.OutOfMemoryError:  # a recording has memory of its own, beside what is kept for others
+                with suppress(RuntimeError):
+                    graph.capture_end()
+                torch.cuda.empty_cache()
+            else:
+                graph.capture_end()
+                self._graphs[size] = graph
+                return
+        self._stream = None

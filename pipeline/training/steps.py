@@ -26,25 +26,25 @@ class Steps:
         rate = torch.zeros((), device=backend.device) if recording else 0.0
         self.optimizer = torch.optim.Adam(model.parameters(), rate, weight_decay=wd, fused=True, capturable=recording)
         self._recorder = Recorder(recording)
-        self._total = torch.zeros((), dtype=torch.float64, device=backend.device)
+        self._total, self._seen = torch.zeros((), dtype=torch.float64, device=backend.device), 0
 
-    def train_epoch(self, order: Iterable[torch.Tensor], rate: float) -> float:
-        """A step with each batch of `order`, at this learning rate; the mean loss over slices."""
-        self._set_rate(rate)
-        self.model.train()
-        self._total.zero_()
-        seen = 0
-        for batch in order:
-            self._recorder.run(batch, self._step)
-            seen += len(batch)
-        return float(self._total) / seen
-
-    def _set_rate(self, rate: float) -> None:
+    def train_epoch(self, order: Iterable[torch.Tensor], rate: float) -> None:
+        """A step with each batch of `order` at this learning rate. A GPU may still be busy with them afterwards."""
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
+        self.model.train()
+        self._total.zero_()
+        self._seen = 0
+        for batch in order:
+            self._recorder.run(batch, self._step)
+            self._seen += len(batch)
+
+    def mean_loss(self) -> float:
+        """Over the slices of the last epoch."""
+        return float(self._total) / self._seen
 
     def _step(self, batch: torch.Tensor) -> None:
         images, labels = as_input(self.images[batch], self.backend), self.labels[batch].to(self.backend.device)

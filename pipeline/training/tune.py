@@ -17,7 +17,7 @@ from pipeline.training.footprint import training_memory
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
 from pipeline.training.search import Search, phases_of
-from pipeline.training.stacked import run_stack, stack_job, stack_trials
+from pipeline.training.together import join_trials, joined, run_together
 from pipeline.training.trial import TrainJob, run_training
 from pipeline.training.unfinished import run_missing
 
@@ -95,10 +95,10 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
 
 def _histories(jobs: list[TrainJob], engine: Engine) -> Iterator[tuple[int, list[dict]]]:
     """Yield (index of the job, its history) in the order of completion; trials that gain from it train together."""
-    groups = stack_trials(jobs)
-    stacks, alone = [group for group in groups if len(group) > 1], [group[0] for group in groups if len(group) == 1]
-    for done, histories in engine.run(run_stack, [stack_job([jobs[index] for index in group]) for group in stacks]):
-        yield from zip(stacks[done], histories, strict=True)
+    groups = join_trials(jobs)
+    several, alone = [group for group in groups if len(group) > 1], [group[0] for group in groups if len(group) == 1]
+    for done, histories in engine.run(run_together, [joined([jobs[index] for index in group]) for group in several]):
+        yield from zip(several[done], histories, strict=True)
     for done, result in engine.run(run_training, [jobs[index] for index in alone], [jobs[index].threads for index in alone]):
         yield alone[done], result.history
 
@@ -109,8 +109,11 @@ def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters
 
 
 def _saving_state(job: TrainJob, trial: Path) -> TrainJob:
-    """Let a ResNet leave its state, from which the final training goes on; the other networks train in no time."""
-    return replace(job, save_state=_state_path(trial)) if job.model in RESNET_MODELS else job
+    """Let a ResNet leave its state, from which the final training goes on; the other networks train in no time.
+
+    A GPU trains one anew in less time than all trials take to write theirs.
+    """
+    return replace(job, save_state=_state_path(trial)) if job.model in RESNET_MODELS and job.backend.device == "cpu" else job
 
 
 def _state_path(trial: Path) -> Path:

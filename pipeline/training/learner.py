@@ -1,0 +1,42 @@
+"""A network that learns: its steps, and the slices it is watched on."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from pipeline.device import Backend
+from pipeline.models.placing import place
+from pipeline.training.steps import Steps
+from pipeline.training.watch import Watch
+
+
+class Learner:
+    """A copy of `model` that trains with weight decay `wd` on images (n, 1, y, x) and labels (n, 1).
+
+    watched: slices (patient, slice, y, x) scored after every epoch; keeping: the context in which activations are kept for the
+    backward pass.
+    """
+
+    def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, watched: torch.Tensor, wd: float, backend: Backend,
+                 keeping: Callable[[], AbstractContextManager] = nullcontext):
+        self.network, self.wd = place(deepcopy(model), backend), wd
+        self.steps = Steps(self.network, images, labels, wd, backend, keeping)
+        self._watch = Watch(self.network, watched, backend)
+
+    def restart(self, model: nn.Module) -> None:
+        """Begin again from the weights of `model`, with what was recorded."""
+        own = self.network.state_dict()
+        torch._foreach_copy_(list(own.values()), [value.to(own[name].device) for name, value in model.state_dict().items()])
+        for moments in self.steps.optimizer.state.values():
+            torch._foreach_zero_(list(moments.values()))
+
+    def epoch(self, order: Iterable[torch.Tensor], rate: float) -> torch.Tensor:
+        """Train with each batch of `order` at this learning rate and score: probabilities of severe, float32 (patient, slice).
+
+        A GPU may still be busy with them; those of the next epoch overwrite them.
+        """
+        self.steps.train_epoch(order, rate)
+        return self._watch.scores()
