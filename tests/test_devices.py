@@ -6,7 +6,6 @@ torch's device `meta` holds no numbers, but it refuses as a GPU does to mix its 
 import os
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -14,12 +13,12 @@ import torch
 
 from pipeline.device import Backend
 from pipeline.explanations.attribution import grad_cam, saliency
-from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, MODELS, Layout
+from pipeline.layout import CONV_MODELS, MODELS, Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model, stages_of
-from pipeline.training import loop, stacked
 from pipeline.training.loop import Hyperparameters, TrainingData
 from pipeline.training.predict import predict_slices
+from pipeline.training.steps import Steps
 from pipeline.training.trial import TrainJob, start_network
 from pipeline.weights import write_weights
 
@@ -49,13 +48,16 @@ def test_a_tensor_of_the_cpu_among_those_of_the_device_is_noticed():
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("near", [True, False], ids=["data on the device", "data in main memory"])
-def test_training_and_scoring_stay_on_the_device(model, near):
+def test_training_and_scoring_stay_on_the_device(model, near, monkeypatch):
     data = far_data() if near else TrainingData(torch.zeros(4, 1, 128, 128).half(), torch.zeros(4, 1), torch.zeros(2, 2, 128, 128).half(),
                                                 np.array([0, 1]))
     network = place(build_model(model, 128), AWAY)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3, weight_decay=1e-3)
-    assert stops_where_it_is_read(lambda: loop._train_epoch(network, data, optimizer, iter([torch.arange(4)]), AWAY, nullcontext))
-    assert all("exp_avg" in optimizer.state[parameter] for parameter in network.parameters())  # it took its step
+    adam = torch.optim.Adam  # the fused one does not know `meta`
+    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, rate, weight_decay, **_: adam(parameters, rate, weight_decay=weight_decay))
+    steps = Steps(network, data.images, data.labels, 1e-3, AWAY)
+    steps.train_epoch([torch.arange(4)], 1e-3)
+    assert stops_where_it_is_read(steps.mean_loss)
+    assert all("exp_avg" in steps.optimizer.state[parameter] for parameter in network.parameters())  # it took its step
     assert stops_where_it_is_read(lambda: predict_slices(network, data.watched, AWAY))
 
 
@@ -79,16 +81,6 @@ def test_pretrained_weights_made_anew_are_read_anew(tmp_path):
     assert start_network(job, 128)[0] is first
     os.utime(stored, (1, 1))
     assert start_network(job, 128)[0] is not first
-
-
-@pytest.mark.parametrize("model", DNN_MODELS + CNN_MODELS)
-def test_stacks_stay_on_the_device(model):
-    stack = stacked.Stack(build_model(model, 128).to("meta"), 3, AWAY)
-    optimizer = stacked.StackedAdam(stack.parameters.values(), torch.empty(3, device="meta"))
-    rates = torch.empty(3, device="meta")
-    assert stops_where_it_is_read(lambda: stacked._train_epoch(stack, far_data(), optimizer, rates, [torch.arange(4)]))
-    assert optimizer.count == 1
-    assert stops_where_it_is_read(lambda: stacked._watch(stack, far_data().watched))
 
 
 @pytest.mark.parametrize("model", CONV_MODELS)

@@ -23,11 +23,10 @@ from pipeline.layout import Layout
 from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
-from pipeline.training import stacked
 from pipeline.training.final import read_chosen
 from pipeline.training.loop import Hyperparameters, fit_network, gather_training_data
 from pipeline.training.search import Search
-from pipeline.training.stacked import fit_stack
+from pipeline.training.together import fit_together
 from pipeline.training.trial import start_network
 from report.behind import file_text
 from report.figures.folds import draw_folds
@@ -173,10 +172,10 @@ def test_a_nested_search_trains_its_trials_together_where_the_study_does(study, 
 
     def together(model, data, chosen, *rest):
         sizes.append(len(chosen))
-        return fit_stack(model, data, chosen, *rest)
+        return fit_together(model, data, chosen, *rest)
 
-    monkeypatch.setattr(fold, "worth_stacking", lambda job: True)
-    monkeypatch.setattr(stacked, "fit_stack", together)
+    monkeypatch.setattr(fold, "worth_joining", lambda job: True)
+    monkeypatch.setattr(fold, "fit_together", together)
     found = score_fold(job)  # trials of one epoch, in which mp makes no difference
     assert max(sizes) > 1 and (found.chosen.lr, found.chosen.wd) == (alone.chosen.lr, alone.chosen.wd)
 

@@ -76,7 +76,7 @@ def test_pretraining_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
     def full(*arguments):
         raise torch.OutOfMemoryError("simulated")
 
-    monkeypatch.setattr(train, "_train_epoch", full)
+    monkeypatch.setattr(train.PretrainSteps, "train_epoch", full)
     with pytest.raises(UserError, match="cpu has too little memory for the pretraining; use a smaller --set pretrain_size"):
         pretrain(pretraining(tmp_path, "cpu"))
 

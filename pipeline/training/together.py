@@ -36,11 +36,14 @@ def worth_joining(job: TrainJob) -> bool:
     return job.backend.records
 
 
-def join_trials(jobs: Sequence[TrainJob]) -> list[list[int]]:
-    """Which of the jobs, by index, train together: those of one network that start alike and see the same batches."""
+def join_trials(jobs: Sequence[TrainJob], spread: bool = False) -> list[list[int]]:
+    """Which of the jobs, by index, train together: those of one network that start alike and see the same batches.
+
+    spread: whether there may be a device for each job; then only small networks share one.
+    """
     groups: dict[tuple, list[int]] = {}
     for index, job in enumerate(jobs):
-        key = (job.model, job.seed) if worth_joining(job) else (index,)
+        key = (job.model, job.seed) if worth_joining(job) and not (spread and job.model in RESNET_MODELS) else (index,)
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 
