@@ -6,10 +6,11 @@ keeps settings, provenance and a manifest of its own files.
 
 import shutil
 from pathlib import Path
+from zipfile import ZIP_LZMA, ZipFile, ZipInfo
 
 from pipeline.errors import MissingArtifact, UserError
 from pipeline.layout import UNSHOWN, Layout
-from pipeline.records import read_json, verify_files, write_json
+from pipeline.records import read_json, sha256_of, verify_files, write_json
 
 LARGEST_BYTES = 25_000_000
 
@@ -20,16 +21,25 @@ def ship_study(layout: Layout, target: Path) -> None:
         raise MissingArtifact(layout.manifest, "all")
     rows = [row for row in read_json(layout.manifest, "all") if not row["path"].endswith(UNSHOWN)]
     verify_files(layout.root, rows)
-    total = sum((layout.root / row["path"]).stat().st_size for row in rows)
-    if total > LARGEST_BYTES:
-        raise UserError(f"the report's files take {total / 1e6:.0f} MB, more than {LARGEST_BYTES / 1e6:.0f}; "
-                        "ship a study with smaller images")
     building = target.with_name(f".{target.name}-building")
     shutil.rmtree(building, ignore_errors=True)
     for name in [row["path"] for row in rows] + ["settings.json", "provenance.json"]:
         (building / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(layout.root / name, building / name)
-    write_json(building / "manifest.json", rows)
+        copy = _copy_packed if name.endswith(".npz") else shutil.copyfile
+        copy(layout.root / name, building / name)
+    write_json(building / "manifest.json", [row | {"sha256": sha256_of(building / row["path"])} for row in rows])
+    total = sum((building / row["path"]).stat().st_size for row in rows)
+    if total > LARGEST_BYTES:
+        shutil.rmtree(building)
+        raise UserError(f"the report's files take {total / 1e6:.0f} MB, more than {LARGEST_BYTES / 1e6:.0f}; "
+                        "ship a study with smaller images")
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
     print(f"{target}: {len(rows)} files, {total / 1e6:.1f} MB; render it with: python -m report --study {target}")
+
+
+def _copy_packed(source: Path, target: Path) -> None:
+    """The same arrays in fewer bytes: packing takes longer than a study should wait for, reading hardly does."""
+    with ZipFile(source) as arrays, ZipFile(target, "w") as packed:
+        for name in arrays.namelist():
+            packed.writestr(ZipInfo(name), arrays.read(name), ZIP_LZMA)

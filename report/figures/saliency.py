@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.figures.activations import draw_absent
+from report.figures.outline import draw_outline
 from report.study import Study
-from report.style import LESION_COLOUR, WIDTH, bare
+from report.style import WIDTH, bare
 from report.words import Words
 
 
@@ -26,8 +27,8 @@ def draw_case(row: list[Axes], arrays: dict[str, np.ndarray], case: dict, outcom
     image = arrays[f"{outcome}.input"].astype(np.float32)
     row[0].imshow(image, vmin=0, vmax=1)
     lesions = arrays.get(f"{outcome}.lesions")
-    if lesions is not None and lesions.any():
-        row[0].contour(lesions, levels=[0.5], colors=LESION_COLOUR, linewidths=0.7)
+    if lesions is not None:
+        draw_outline(row[0], lesions, 0.7)
     bare(row[0])
     draw_overlay(row[1], image, arrays[f"{outcome}.saliency"])
     draw_overlay(row[2], image, arrays[f"{outcome}.gradcam"])

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from report.figures.outline import draw_outline
 from report.study import Study
-from report.style import LESION_COLOUR, WIDTH, bare
+from report.style import WIDTH, bare
 from report.words import Words
 
 
@@ -17,8 +18,8 @@ def draw_examples(study: Study, words: Words) -> Figure:
         lesions = arrays.get(f"{label}.lesions")
         for column, (panel, image) in enumerate(zip(row, arrays[label], strict=True)):
             panel.imshow(image.astype(np.float32), vmin=0, vmax=1)
-            if lesions is not None and lesions[column].any():
-                panel.contour(lesions[column], levels=[0.5], colors=LESION_COLOUR, linewidths=0.6)
+            if lesions is not None:
+                draw_outline(panel, lesions[column], 0.6)
             bare(panel)
         row[0].set_ylabel(words(label.capitalize()), fontweight="bold")
     return figure
