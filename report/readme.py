@@ -42,7 +42,7 @@ COMMENTS = {
     "data/README.md": "the data contract, how to bring one's own data",
     "docs/lung-mask.png": "the lung mask over a real slice",
     "docs/measured/": "numbers of measured runs that this page shows",
-    "docs/bench/": "numbers of the last bench on each kind of hardware",
+    "docs/bench/": "numbers of the last bench on each kind of hardware, and of single steps on a GPU",
     "docs/cluster.md": "several GPUs, or a Slurm cluster, with Ray",
     "docs/performance.md": "the floors, where the time goes, what was tried; written by report/readme.py",
     "docs/roc.svg": "the picture at the top of this page",
@@ -121,7 +121,9 @@ def header_line(measured: dict) -> str:
     words = Words("en")
     aucs = [values["auc"] for values in measured["models"].values()]
     scores = f"; test AUC {words.decimal(min(aucs), 2)} to {words.decimal(max(aucs), 2)}" if measured["profile"] != "tiny" else ""
-    return (f"# Measured: {words.duration(measured['wall'])} with report, {measured['memory'] / 1000:.1f} GB, on {measured['device']}, "
+    reported = any(line.startswith("report:") for line in measured["log"])
+    memory = f", {measured['memory'] / 1000:.1f} GB" if measured["memory"] else ""
+    return (f"# Measured: {words.duration(measured['wall'])} {'with' if reported else 'without'} report{memory}, on {measured['device']}, "
             f"{words.count(measured['cores'], 'cores_noun')}, {'bf16' if measured['bf16'] else 'fp32'}{scores}")
 
 
@@ -149,7 +151,9 @@ def render_performance() -> str:
     """The text of docs/performance.md, from the last bench on each kind of hardware."""
     benches = [_read_bench(BENCH_FOLDER / kind) for kind in KINDS if (BENCH_FOLDER / kind).is_dir()]
     gpu = any(_kind(bench["parts"]) == "cuda" for bench in benches)
-    return environment(escape=False).get_template("performance.md.j2").render(benches=benches, gpu=gpu) + "\n"
+    steps, paper = (json.loads(path.read_text(encoding="utf-8")) for path in (BENCH_FOLDER / "gpu-steps.json", MEASURED / "paper.json"))
+    return environment(escape=False).get_template("performance.md.j2").render(
+        benches=benches, gpu=gpu, g=steps, paper=paper, w=Words("en")) + "\n"
 
 
 def _read_bench(folder: Path) -> dict:
@@ -171,7 +175,7 @@ def _take(root: Path, wall: float, memory: float, log: str) -> None:
     profile = ROOT / "pipeline" / "profiles" / f"{measured['profile']}.toml"
     text = profile.read_text(encoding="utf-8")
     profile.write_text(re.sub(r"^# (Measured:.*|HEADER)$", lambda _: header_line(measured), text, count=1, flags=re.M), encoding="utf-8")
-    if measured["profile"] != "tiny":
+    if measured["profile"] == "quick":
         with study_style():
             (ROOT / "docs" / "roc.svg").write_text(to_drawing(draw_roc(Study(root), Words("en"))).svg, encoding="utf-8")
 

@@ -64,12 +64,13 @@ def test_final_resnets_take_over_the_epochs_of_their_best_trial():
 def test_the_plain_loops_run_every_trial_once_and_every_final_training(monkeypatch):
     runs: list[tuple] = []
 
-    def run(study, model, values, epochs):
+    def run(study, data, model, values, epochs):
         runs.append((model, values, epochs))
         loss = abs(values.lr - 1e-4) + values.wd + (1 - values.mp)
         return [{"epoch": 1, "val_loss": loss, "val_auc": 0.5}]
 
     monkeypatch.setattr(trainings, "_plain_run", run)
+    monkeypatch.setattr(trainings, "_plain_data", lambda study: None)
     settings = load_settings("quick")
     last = trainings.train_plainly(SimpleNamespace(settings=settings))
     trials = Counter(model for model, _, epochs in runs if epochs == settings.epochs_tuning)

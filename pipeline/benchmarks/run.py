@@ -5,6 +5,7 @@ validation slices. Medians over repetitions after a warm-up; the epochs are cut 
 needs what this machine lacks is left out and said to be left out.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -59,18 +60,17 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         run_stages(study, "pretrain")
         torch.set_num_threads(core_count())
         machine = measure_machine(study.backend)
-        rows = [_trainings(study, machine)]
-        rows += [_together(study, model) for model in SMALL] if device == "cuda" else []
-        rows += _large_images(study, machine)
-        rows += _growth(study) if device == "cpu" else []  # making the data is the CPU's work in any case
+        rows: list[dict] = []
+        for found in _comparisons(study, machine):
+            rows += [row | {"device": f"{device_name(device)}, {core_count()} cores"} for row in found]
+            write_json(layout.root / "bench.json", rows)  # a run that is cut off leaves what it has found
+            for row in rows[-len(found):]:
+                print(_line(row), flush=True)
         parts = _parts(study)
         floors = _floors(study, machine)
         after = measure_machine(study.backend)
         torch.set_num_threads(1)
         ablation = time_without(settings.image_size, settings.batch_size, study.backend)
-    for row in rows:
-        row["device"] = f"{device_name(device)}, {core_count()} cores"
-    write_json(layout.root / "bench.json", rows)
     write_json(layout.root / "bench-parts.json", {
         "commit": current_commit(), "profile": settings.profile, "device": rows[0]["device"], "device_type": device,
         "bf16": study.backend.bf16, "machine": vars(machine), "machine_after": vars(after),
@@ -79,6 +79,17 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     if changed := drift(machine, after):
         print(f"notice: the machine did not stay as fast as it was ({changed}); shares and floors of this run mean little, run it again")
     return 0
+
+
+def _comparisons(study: Study, machine: Machine) -> Iterator[list[dict]]:
+    """The rows of one comparison after the other."""
+    yield [_trainings(study, machine)]
+    if study.device == "cuda":
+        for model in SMALL:
+            yield [_together(study, model)]
+    yield _large_images(study, machine)
+    if study.device == "cpu":  # a GPU leaves making the data to it
+        yield _growth(study)
 
 
 def _row(name: str, ours: float, other: float | None, goal: float | None, note: str) -> dict:
@@ -214,12 +225,16 @@ def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
     return found
 
 
+def _line(row: dict) -> str:
+    goal = f"{row['goal']:.1f}" if row["goal"] else "-"
+    other, ratio = (f"{row['other_s']:8.2f} s", f"{row['ratio']:6.2f}") if row["other_s"] else ("open", "open")
+    return f"{row['name']:46} {row['ours_s']:8.2f} s {other:>10} {ratio:>6} {goal:>5}  {row['note']}"
+
+
 def _print(rows: list[dict], parts: dict, floors: dict, ablation: dict, machine: Machine, study: Study, path: Path) -> None:
-    print(f"{'name':46} {'ours':>10} {'other':>10} {'ratio':>6} {'goal':>5}")
+    print(f"\n{'name':46} {'ours':>10} {'other':>10} {'ratio':>6} {'goal':>5}")
     for row in rows:
-        goal = f"{row['goal']:.1f}" if row["goal"] else "-"
-        other, ratio = (f"{row['other_s']:8.2f} s", f"{row['ratio']:6.2f}") if row["other_s"] else ("open", "open")
-        print(f"{row['name']:46} {row['ours_s']:8.2f} s {other:>10} {ratio:>6} {goal:>5}  {row['note']}")
+        print(_line(row))
     print(f"\n{'one epoch, one thread':24}" + "".join(f"{part:>12}" for part in PARTS))
     for model, seconds in parts.items():
         print(f"{model:24}" + "".join(f"{seconds[part]:10.3f} s" for part in PARTS))

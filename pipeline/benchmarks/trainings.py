@@ -17,7 +17,7 @@ from pipeline.records import read_csv
 from pipeline.settings import SEARCHED, Grid, Settings
 from pipeline.study import Study
 from pipeline.training.final import train_models, tuned_as
-from pipeline.training.loop import Hyperparameters, gather_training_data
+from pipeline.training.loop import Hyperparameters, TrainingData, gather_training_data
 from pipeline.training.repeats import run_seed
 from pipeline.training.search import Search
 from pipeline.training.trial import build_untrained_model
@@ -67,16 +67,16 @@ def train_in_stages(study: Study) -> dict[str, dict]:
 
 def train_plainly(study: Study) -> dict[str, dict]:
     """The same trials and final trainings in plain loops, as the source study went about it; the last epochs likewise."""
-    settings = study.settings
+    settings, data = study.settings, _plain_data(study)
     chosen = {}
     for model in TUNED_MODELS:
         search = Search(settings.grid[model], settings.last_epochs)
         for coordinate in SEARCHED:
             for values in search.missing(coordinate):
-                search.trials[values] = _plain_run(study, model, values, settings.epochs_tuning)
+                search.trials[values] = _plain_run(study, data, model, values, settings.epochs_tuning)
             search.settle(coordinate)
         chosen[model] = search.best()
-    return {model: _plain_run(study, model, chosen[tuned_as(model)], settings.final_epochs(model))[-1] for model in MODELS}
+    return {model: _plain_run(study, data, model, chosen[tuned_as(model)], settings.final_epochs(model))[-1] for model in MODELS}
 
 
 def least_seconds(study: Study, machine: Machine) -> float:
@@ -103,8 +103,12 @@ def epochs_of(settings: Settings, model: str, device: str) -> int:
     return trials * settings.epochs_tuning + settings.final_epochs(model) - taken_over
 
 
-def _plain_run(study: Study, model: str, values: Hyperparameters, epochs: int) -> list[dict]:
-    dataset = load_dataset(study.layout)
-    network = build_untrained_model(study.layout, model, dataset.slices.shape[-1])
-    data = gather_training_data(dataset, study.settings.monitor_slices)
+def _plain_data(study: Study) -> TrainingData:
+    """The slices in main memory, as float32, read once for all trainings."""
+    data = gather_training_data(load_dataset(study.layout), study.settings.monitor_slices)
+    return replace(data, images=data.images.float(), watched=data.watched.float())
+
+
+def _plain_run(study: Study, data: TrainingData, model: str, values: Hyperparameters, epochs: int) -> list[dict]:
+    network = build_untrained_model(study.layout, model, study.settings.image_size)
     return fit_plainly(network, data, values, epochs, study.settings.batch_size, study.backend.device)
