@@ -55,8 +55,6 @@ class Engine:
     by nobody). memory: bytes they may take together; what is free where it is not given.
     """
 
-    spreads = False  # over devices of their own
-
     def __init__(self, processes: int, memory: float | None = None):
         memory = free_memory() if memory is None else memory
         self.wanted = processes

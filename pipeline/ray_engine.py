@@ -35,8 +35,6 @@ class RayEngine(Engine):
     Raises UserError where Ray is not installed or the cluster cannot be reached.
     """
 
-    spreads = True
-
     def __init__(self, processes: int, address: str | None, gpu_share: float, root: Path):
         super().__init__(processes)
         self.root, self.gpu_share = root.absolute(), gpu_share

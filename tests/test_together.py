@@ -38,37 +38,29 @@ def test_every_trial_has_the_history_it_would_get_alone(jobs, rng, at_once, monk
                         torch.from_numpy(rng.random((4, 2, 128, 128)).astype(np.float16)), np.array([0, 1, 0, 1]))
     torch.manual_seed(3)
     network, job = build_model("CNN1", 128), jobs(CPU)[0]
-    monkeypatch.setattr(together, "MOST", at_once)  # where it is less than three, a learner is taken over with its weight decay
-    restarted = []
-    monkeypatch.setattr(together.Learner, "restart", lambda learner, model, restart=together.Learner.restart: restarted.append(learner.wd)
-                        or restart(learner, model))
-    found = fit_together(network, data, (CHOSEN[0], CHOSEN[2], CHOSEN[1]), job, 2, 7)
-    alone = [fit_network(network, data, values, 2, job.batch_size, 7, CPU).history for values in (CHOSEN[0], CHOSEN[2], CHOSEN[1])]
-    assert found == alone
-    assert restarted == {1: [0.0], 2: [], 3: []}[at_once]
+    monkeypatch.setattr(together, "MOST", at_once)
+    found = fit_together(network, data, CHOSEN, job, 2, 7)
+    assert found == [fit_network(network, data, values, 2, job.batch_size, 7, CPU).history for values in CHOSEN]
 
 
-def test_trials_of_a_network_with_the_same_seed_train_together_on_a_gpu_and_nowhere_else(jobs):
-    assert join_trials(jobs(GPU)) == [[0, 2, 4], [1, 3, 5], [6, 8, 10], [7, 9, 11]]
-    assert join_trials(jobs(GPU), spread=True) == [[0, 2, 4], [1, 3, 5], [6], [7], [8], [9], [10], [11]]
+def test_trials_of_a_small_network_with_the_same_seed_train_together_on_a_gpu_and_nowhere_else(jobs):
+    assert join_trials(jobs(GPU)) == [[0, 2, 4], [1, 3, 5], [6], [7], [8], [9], [10], [11]]
     assert all(len(group) == 1 for group in join_trials(jobs(CPU)))
     assert all(len(group) == 1 for group in join_trials(jobs(replace(GPU, channels_last=False))))  # fast=false
     assert joined(jobs(GPU)[1:6:2]).together == CHOSEN and joined(jobs(GPU)[1:6:2]).seed == 2024
 
 
-@pytest.mark.parametrize(("model", "free", "expected"),
-                         [("CNN1", 80e9, together.MOST), ("CNN1", 5e9, 2), ("CNN1", 1e9, 1), ("ResNet18", 80e9, 1)])
-def test_so_many_train_side_by_side_as_fit_into_half_of_the_memory(jobs, model, free, expected, monkeypatch):
+@pytest.mark.parametrize(("free", "expected"), [(80e9, together.MOST), (6e9, 2), (1e9, 1)])
+def test_so_many_train_side_by_side_as_fit_into_half_of_the_memory(jobs, free, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 80e9))
-    job = replace(next(job for job in jobs(GPU) if job.model == model), memory=1e9)
-    assert together._fitting(job) == expected
+    assert together._fitting(replace(jobs(GPU)[0], memory=1e9)) == expected
 
 
 def test_where_memory_ends_fewer_trials_train_at_a_time(tiny, monkeypatch, capsys):
-    def fit(trials, *_):
-        if len(trials) > limit:
+    def fit(model, data, chosen, *_):
+        if len(chosen) > limit:
             raise torch.OutOfMemoryError
-        return [[{"val_loss": trial._chosen.lr}] for trial in trials]
+        return [[{"val_loss": values.lr}] for values in chosen]
 
     monkeypatch.setattr(together, "_fit_all", fit)
     settings = load_settings("tiny")

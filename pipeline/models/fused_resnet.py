@@ -11,7 +11,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from pipeline.models.fused_norm import normalise
 from pipeline.models.fused_stem import scored_stem, stem
-from pipeline.models.resnet import SameSliceConv2d
+from pipeline.models.resnet import SameSliceConv2d, first_layer
 
 
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,11 +78,16 @@ def use_fused_layers(model: nn.Module) -> None:
 
 
 def try_fused_layers() -> None:
-    """Train and score with one block on the GPU; raises what keeps it from working here."""
-    block = FusedBlock(64, 64).cuda().to(memory_format=torch.channels_last)
-    images = torch.rand(2, 64, 8, 8, device="cuda").to(torch.bfloat16, memory_format=torch.channels_last)
+    """Train and score with the first layers and one block on the GPU; raises what keeps them from working here."""
+    with torch.random.fork_rng():
+        network = FusedResNet(BasicBlock, [1, 1, 1, 1], num_classes=1)
+    network.conv1, network.layer2, network.layer3, network.layer4 = first_layer(1), nn.Identity(), nn.Identity(), nn.Identity()
+    network.fc = nn.Identity()
+    use_fused_layers(network)
+    network.cuda().to(memory_format=torch.channels_last)
+    images = torch.rand(2, 1, 32, 32, device="cuda", generator=torch.Generator("cuda"))
     with torch.autocast("cuda", torch.bfloat16):
-        block(images).float().sum().backward()
+        network(images).float().sum().backward()
         with torch.inference_mode():
-            block.eval()(images)
+            network.eval()(images)
     torch.cuda.synchronize()

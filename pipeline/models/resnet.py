@@ -39,14 +39,15 @@ def use_same_slice(model: nn.Module) -> None:
         model.network.conv1.__class__ = SameSliceConv2d
 
 
-def _first_layer(channels: int) -> nn.Conv2d:
+def first_layer(channels: int) -> nn.Conv2d:
+    """ResNet18's first convolution, of so many input channels."""
     return nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
 def build_untrained() -> nn.Module:
     """ResNet18_nowig: random weights, one input channel."""
     network = resnet18(num_classes=1)
-    network.conv1 = _first_layer(1)
+    network.conv1 = first_layer(1)
     return network
 
 

@@ -22,16 +22,9 @@ class Learner:
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, watched: torch.Tensor, wd: float, backend: Backend,
                  keeping: Callable[[], AbstractContextManager] = nullcontext):
-        self.network, self.wd = place(deepcopy(model), backend), wd
+        self.network = place(deepcopy(model), backend)
         self.steps = Steps(self.network, images, labels, wd, backend, keeping)
         self._watch = Watch(self.network, watched, backend)
-
-    def restart(self, model: nn.Module) -> None:
-        """Begin again from the weights of `model`, with what was recorded."""
-        own = self.network.state_dict()
-        torch._foreach_copy_(list(own.values()), [value.to(own[name].device) for name, value in model.state_dict().items()])
-        for moments in self.steps.optimizer.state.values():
-            torch._foreach_zero_(list(moments.values()))
 
     def epoch(self, order: Iterable[torch.Tensor], rate: float) -> torch.Tensor:
         """Train with each batch of `order` at this learning rate and score: probabilities of severe, float32 (patient, slice).

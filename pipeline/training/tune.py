@@ -95,7 +95,7 @@ def _run(jobs: list[TrainJob], digests: dict[str, str], layout: Layout, engine: 
 
 def _histories(jobs: list[TrainJob], engine: Engine) -> Iterator[tuple[int, list[dict]]]:
     """Yield (index of the job, its history) in the order of completion; trials that gain from it train together."""
-    groups = join_trials(jobs, engine.spreads)
+    groups = join_trials(jobs)
     several, alone = [group for group in groups if len(group) > 1], [group[0] for group in groups if len(group) == 1]
     for done, histories in engine.run(run_together, [joined([jobs[index] for index in group]) for group in several]):
         yield from zip(several[done], histories, strict=True)
