@@ -85,11 +85,29 @@ def first_layers() -> None:
         alike(scored_stem(images, our_weight.detach(), norm.eval()), expected, 1e-2)
 
 
-def network() -> None:
-    """cuDNN's joined convolutions stand aside for what they compute."""
+def replace_cudnn() -> None:
+    """Its joined convolutions stand aside for what they compute."""
     torch.ops.aten.cudnn_convolution_relu = lambda x, weight, bias, *geometry: conv2d(x, weight, bias, *geometry).relu()
     torch.ops.aten.cudnn_convolution_add_relu = (
         lambda x, weight, shortcut, scale, bias, *geometry: (conv2d(x, weight, bias, *geometry) + scale * shortcut).relu())
+
+
+def trial() -> None:
+    """Before the layers are used: it gets to its end, raises what cannot be run, and leaves the random numbers alone."""
+    before = torch.get_rng_state()
+    try:
+        fused_resnet.try_fused_layers("cpu")
+    except NotImplementedError as error:
+        assert "cudnn_convolution_relu" in str(error)
+    else:
+        raise AssertionError("a CPU has no cuDNN")
+    replace_cudnn()
+    fused_resnet.try_fused_layers("cpu")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def network() -> None:
+    replace_cudnn()
     exact = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=16)
     exact.conv1, exact.layer3, exact.layer4 = nn.Conv2d(1, 64, 7, 2, 3, bias=False), nn.Identity(), nn.Identity()
     exact.fc = nn.Linear(128, 16)
@@ -125,4 +143,4 @@ def one_slice_on_three_channels() -> None:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    {check.__name__: check for check in (normalisation, first_layers, network, one_slice_on_three_channels)}[sys.argv[1]]()
+    {check.__name__: check for check in (normalisation, first_layers, trial, network, one_slice_on_three_channels)}[sys.argv[1]]()

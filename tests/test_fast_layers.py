@@ -1,11 +1,13 @@
 """Layers exchanged for faster ones, against torch's own: deep convolutions, one slice on three channels."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
 from pipeline.device import Backend
 from pipeline.layout import MODELS, RESNET_MODELS
-from pipeline.models import products
+from pipeline.models import placing, products
 from pipeline.models.convolution import QuickConv2d
 from pipeline.models.placing import place, suited
 from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
@@ -100,3 +102,17 @@ def test_only_the_resnets_compute_in_bf16():
     fast = Backend("cpu", bf16=True, channels_last=True)
     assert [name for name in MODELS if suited(fast, name).bf16] == list(RESNET_MODELS)
     assert suited(CPU, "ResNet18") == CPU and fast.in_fp32() == CPU
+
+
+@pytest.mark.skipif(not find_spec("triton"), reason="torch brings no Triton along here")
+def test_where_layers_cannot_be_joined_torchs_own_stay_and_a_notice_says_why(monkeypatch, capsys):
+    from pipeline.models import fused_resnet
+
+    def fail(device):
+        raise RuntimeError("Failed to find C compiler\nPlease specify one")
+
+    monkeypatch.setattr(fused_resnet, "try_fused_layers", fail)
+    placing._fuses.cache_clear()
+    assert not placing._fuses() and not placing._fuses()
+    assert capsys.readouterr().err.count("(Failed to find C compiler)") == 1
+    placing._fuses.cache_clear()

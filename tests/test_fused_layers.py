@@ -16,7 +16,7 @@ needs_triton = pytest.mark.skipif(not find_spec("triton"), reason="torch brings 
 
 
 @needs_triton
-@pytest.mark.parametrize("name", ["normalisation", "first_layers", "network", "one_slice_on_three_channels"])
+@pytest.mark.parametrize("name", ["normalisation", "first_layers", "trial", "network", "one_slice_on_three_channels"])
 def test_joined_layers_are_what_torch_computes(name):
     run = subprocess.run([sys.executable, "-m", "tests.interpreted", name], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]

@@ -83,10 +83,11 @@ def test_two_runs_are_equal_bit_for_bit(data):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, data):
-    fast = suited(choose_backend("cpu", fast=True), name)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))])
+def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, device, data):
+    fast = suited(choose_backend(device, fast=True), name)
     tolerance = 0.05 if fast.bf16 else 5e-3
-    plain, quick = (fit(name, data, backend, epochs=1).history for backend in (PLAIN, fast))
+    plain, quick = (fit(name, data, backend, epochs=1).history for backend in (choose_backend(device, fast=False), fast))
     assert quick[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=tolerance)
 
 

@@ -77,17 +77,16 @@ def use_fused_layers(model: nn.Module) -> None:
             module.__class__ = FusedBlock
 
 
-def try_fused_layers() -> None:
-    """Train and score with the first layers and one block on the GPU; raises what keeps them from working here."""
-    with torch.random.fork_rng():
+def try_fused_layers(device: str) -> None:
+    """Train and score with the first layers and one block on the device; raises what keeps them from working here."""
+    with torch.random.fork_rng(devices=[]):  # the study draws from the same numbers
         network = FusedResNet(BasicBlock, [1, 1, 1, 1], num_classes=1)
-    network.conv1, network.layer2, network.layer3, network.layer4 = first_layer(1), nn.Identity(), nn.Identity(), nn.Identity()
-    network.fc = nn.Identity()
+        network.conv1 = first_layer(1)
+    network.layer2, network.layer3, network.layer4, network.fc = (nn.Identity() for _ in range(4))
     use_fused_layers(network)
-    network.cuda().to(memory_format=torch.channels_last)
-    images = torch.rand(2, 1, 32, 32, device="cuda", generator=torch.Generator("cuda"))
-    with torch.autocast("cuda", torch.bfloat16):
-        network(images).float().sum().backward()
+    network.to(device, memory_format=torch.channels_last)
+    images = torch.linspace(0, 1, 2 * 32 * 32, device=device).view(2, 1, 32, 32)
+    with torch.autocast(device, torch.bfloat16):
+        network(images).sum().backward()
         with torch.inference_mode():
-            network.eval()(images)
-    torch.cuda.synchronize()
+            float(network.eval()(images).sum())  # waits for the device, which may fail late

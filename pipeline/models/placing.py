@@ -51,7 +51,7 @@ def _fuses() -> bool:
     from pipeline.models.fused_resnet import try_fused_layers
 
     try:
-        try_fused_layers()
+        try_fused_layers("cuda")
     except Exception as error:  # whatever it is, torch's own layers do the same
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(f"notice: ResNets train with torch's own layers, which take longer; others cannot be compiled here ({reason})",
