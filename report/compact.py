@@ -18,7 +18,7 @@ MARKS = re.compile(r'<g( clip-path="[^"]*")?>\n((?:<use [^>]*/>\n)+)</g>')
 STYLE = re.compile(r' style="[^"]*"')
 PICTURE = re.compile(r'data:image/png;base64,([^"]+)"')
 COLOURS = 256
-QUALITY = 80  # of JPEG, in percent
+QUALITY = 70  # of JPEG, in percent
 
 
 def compact(svg: str) -> str:

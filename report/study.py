@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import MissingPath, UserError
 from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, FORMAT, MODELS, TUNED_MODELS, UNSHOWN, Layout
 from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_files
+from report.pictured import as_pictured
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
 BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
@@ -111,7 +112,7 @@ class Study:
 
     def examples(self) -> dict[str, np.ndarray]:
         """Slices `mild` and `severe`, float16 (slice, y, x) in [0, 1]; `<label>.lesions` uint8 where known."""
-        return read_npz(self.layout.examples, "explain")
+        return as_pictured(read_npz(self.layout.examples, "explain"))
 
     @property
     def runs(self) -> int:
@@ -267,10 +268,10 @@ class Study:
         return read_npz(self.layout.explanation(model, "filters.npz"), "explain")["first"]
 
     def activations(self, model: str) -> dict[str, np.ndarray]:
-        return read_npz(self.layout.explanation(model, "activations.npz"), "explain")
+        return as_pictured(read_npz(self.layout.explanation(model, "activations.npz"), "explain"))
 
     def saliency(self, model: str) -> dict[str, np.ndarray]:
-        return read_npz(self.layout.explanation(model, "saliency.npz"), "explain")
+        return as_pictured(read_npz(self.layout.explanation(model, "saliency.npz"), "explain"))
 
     def scores(self, model: str, split: str = "test") -> list[dict]:
         """Per patient of a split: id, label (0 mild, 1 severe), probability, and slices, the probability of each."""

@@ -39,7 +39,8 @@ def measure_growth(study: Study) -> list[Growth]:
 
 
 def _settings(settings: Settings, patients: int) -> Settings:
-    return replace(settings, patients=patients, source="synthetic", source_path="", batch_size=min(settings.batch_size, 8))
+    return replace(settings, patients=patients, source="synthetic", source_path="", external="none",
+                   batch_size=min(settings.batch_size, 8))
 
 
 def _one(study: Study) -> Growth:
