@@ -134,6 +134,9 @@ def _connect(address: str | None):
         import ray
     except ImportError:
         raise UserError("--engine ray needs Ray; install it with: pip install .[ray]") from None
+    if not address and " " in sys.executable:  # they would end as they begin, and Ray start others, without end
+        raise UserError(f"Ray starts no workers by a Python whose path has a space ({sys.executable}); "
+                        "make the environment in another folder, or leave --engine ray out")
     import logging
 
     try:

@@ -163,6 +163,12 @@ def test_where_no_node_has_a_gpu_a_notice_says_so_once(cluster, tiny, capsys):
     engine.__exit__(None, None, None)
 
 
+def test_a_python_whose_path_has_a_space_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/my study/.venv/bin/python")
+    with pytest.raises(UserError, match="path has a space"):
+        RayEngine(2, None, 0.0, tmp_path)
+
+
 def test_no_cluster_is_one_line(tmp_path):
     with pytest.raises(UserError, match="no Ray cluster answers there"):
         RayEngine(1, "127.0.0.1:1", 0.0, tmp_path)
