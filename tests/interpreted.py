@@ -41,6 +41,14 @@ def norms(channels: int) -> tuple[nn.BatchNorm2d, nn.BatchNorm2d]:
     return norm, deepcopy(norm).double()
 
 
+def led_back_alike(output: torch.Tensor, expected: torch.Tensor) -> None:
+    """Assert that outputs are alike, and lead the same gradient back from both."""
+    alike(output, expected, 1e-2)
+    gradient = torch.randn_like(expected)
+    output.backward(gradient.to(torch.bfloat16))
+    expected.backward(gradient)
+
+
 def learned_alike(norm: nn.BatchNorm2d, exact: nn.BatchNorm2d) -> None:
     alike(norm.weight.grad, exact.weight.grad, 1e-2)
     alike(norm.bias.grad, exact.bias.grad, 1e-2)
@@ -57,10 +65,7 @@ def normalisation() -> None:
         output = normalise(our_x, norm, our_shortcut if added else None, rectified)
         expected = exact(x) + (shortcut if added else 0)
         expected = expected.relu() if rectified else expected
-        gradient = torch.randn_like(expected)
-        output.backward(gradient.to(torch.bfloat16))
-        expected.backward(gradient)
-        alike(output, expected, 1e-2)
+        led_back_alike(output, expected)
         alike(our_x.grad, x.grad, 1e-2)
         learned_alike(norm, exact)
         if added:
@@ -75,10 +80,7 @@ def first_layers() -> None:
         our_weight, weight = both(weight, torch.float32)
         output = stem(images, our_weight, norm)
         expected = max_pool2d(exact(conv2d(images.double(), weight, None, 2, 3)).relu(), 3, 2, 1)
-        gradient = torch.randn_like(expected)
-        output.backward(gradient.to(torch.bfloat16))
-        expected.backward(gradient)
-        alike(output, expected, 1e-2)
+        led_back_alike(output, expected)
         alike(our_weight.grad, weight.grad, 2e-2)
         learned_alike(norm, exact)
         expected = max_pool2d(exact.eval()(conv2d(images.double(), weight, None, 2, 3)).relu(), 3, 2, 1)

@@ -2,11 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from pipeline import ship
+from pipeline.errors import UserError
 from pipeline.evaluation.compare import differences_of_runs
 from pipeline.evaluation.decisions import counts_of, metric_intervals
 from pipeline.evaluation.thresholds import CRITERIA
+from pipeline.layout import UNSHOWN, Layout
+from pipeline.ship import ship_study
 from report.explorers import scripts
 from report.figures.registry import FIGURES
 from report.page import Page
@@ -61,3 +66,19 @@ def test_its_page_with_all_figures_stays_below_3_megabytes(shipped):
     page = Page(shipped, Words("sl"))
     figures = sum(len(page.figure(identifier).svg.encode()) for identifier in FIGURES)
     assert figures + len(scripts(shipped, page.words).markdown.encode()) + TEXT < 3 * MEGABYTE
+
+
+def test_a_study_is_shipped_with_the_same_arrays_and_one_that_is_too_large_leaves_the_old_one(tiny, tmp_path, monkeypatch):
+    layout, target = Layout(tiny / "study"), tmp_path / "results" / "tiny"
+    ship_study(layout, target)
+    copy = Study(target)
+    copy.verify()
+    for path in target.rglob("*.npz"):
+        one, other = np.load(path), np.load(layout.root / path.relative_to(target))
+        assert one.files == other.files and all(np.array_equal(one[name], other[name]) for name in one.files)
+    assert not [path for path in target.rglob("*") if path.name.endswith(UNSHOWN)]
+    monkeypatch.setattr(ship, "LARGEST_BYTES", 1000)
+    with pytest.raises(UserError, match="ship a study with smaller images"):
+        ship_study(layout, target)
+    copy.verify()
+    assert [path.name for path in target.parent.iterdir()] == ["tiny"]

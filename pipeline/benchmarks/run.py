@@ -36,7 +36,7 @@ from pipeline.settings import Settings
 from pipeline.study import Study, processes_for, run_stages
 from pipeline.training.loop import Hyperparameters, TrainingData, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
-from pipeline.training.together import joined, run_together, worth_joining
+from pipeline.training.together import joined, run_together
 from pipeline.training.trial import build_untrained_model, run_training
 from pipeline.training.tune import plan_jobs
 
@@ -84,7 +84,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
 def _comparisons(study: Study, machine: Machine) -> Iterator[list[dict]]:
     """The rows of one comparison after the other."""
     yield [_trainings(study, machine)]
-    if study.device == "cuda":
+    if study.backend.records:
         for model in SMALL:
             yield [_together(study, model)]
     yield _large_images(study, machine)
@@ -124,23 +124,22 @@ def _trainings(study: Study, machine: Machine) -> dict:
 
 
 def _together(study: Study, model: str) -> dict:
-    """Trials of a small network as a GPU's search runs them, recorded and, where that pays, side by side, against the same trials
-    one after another, whose kernels are launched one by one."""
+    """Trials of a small network as a GPU's search runs them, recorded and side by side, against the same trials one after another,
+    whose kernels are launched one by one."""
     grid = study.settings.grid[model]
     wanted = [(model, Hyperparameters(lr, wd, 1.0)) for lr, wd in product(grid.lr, grid.wd)][:TRIALS]
     jobs = plan_jobs(wanted, EPOCHS, study.settings, study.layout, study.backend, False)
     together, alone = [], []
 
     def ours() -> None:
-        together[:] = run_together(joined(jobs)) if worth_joining(jobs[0]) else [run_training(job).history for job in jobs]
+        together[:] = run_together(joined(jobs))
 
     def other() -> None:
         alone[:] = [run_training(replace(job, backend=replace(job.backend, channels_last=False))).history for job in jobs]
 
     seconds, slow = medians_in_turn([ours, other], study.backend.device)
     apart = max(abs(a[-1]["val_loss"] - b[-1]["val_loss"]) for a, b in zip(together, alone, strict=True))
-    way = "recorded and side by side" if worth_joining(jobs[0]) else "recorded"
-    return _row(f"{len(jobs)} trials of {model}, {way}", seconds, slow, TOGETHER_GOAL,
+    return _row(f"{len(jobs)} trials of {model}, recorded and side by side", seconds, slow, TOGETHER_GOAL,
                 f"against trial after trial, {EPOCHS} epochs of {study.settings.image_size} x {study.settings.image_size} pixels; "
                 f"final validation losses differ by at most {apart:.1e}")
 

@@ -24,7 +24,8 @@ def medians_in_turn(works: Sequence[Callable[[], object]], device: str, repetiti
 
 def shortest_seconds(work: Callable[[], object], device: str, repetitions: int) -> float:
     """The shortest of the same times: what the machine can do, which a disturbance only hides."""
-    return min([_seconds(work, device) for _ in range(1 + repetitions)][1:])
+    run_until_done(work, device)
+    return min(_seconds(work, device) for _ in range(repetitions))
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.benchmarks.floors import Machine, training_work
 from pipeline.benchmarks.plain import fit_plainly
 from pipeline.data.dataset import load_dataset
-from pipeline.layout import MODELS, RESNET_MODELS, TUNED_MODELS, Layout
+from pipeline.layout import MODELS, TUNED_MODELS, Layout
 from pipeline.models.placing import suited
 from pipeline.models.registry import build_model
 from pipeline.records import read_csv
@@ -21,7 +21,7 @@ from pipeline.training.loop import Hyperparameters, TrainingData, gather_trainin
 from pipeline.training.repeats import run_seed
 from pipeline.training.search import Search
 from pipeline.training.trial import build_untrained_model
-from pipeline.training.tune import tune_models
+from pipeline.training.tune import leaves_state, tune_models
 
 # Trials and final trainings have this share of their epochs, at least one and two.
 SHARE = 1 / 20
@@ -99,7 +99,7 @@ def epochs_of(settings: Settings, model: str, device: str) -> int:
         return settings.final_epochs(model)
     grid = settings.grid[model]
     trials = len(grid.lr) + (len(grid.wd) - 1) + (len(grid.mp) - 1)
-    taken_over = settings.epochs_tuning if model in RESNET_MODELS and device == "cpu" else 0
+    taken_over = settings.epochs_tuning if leaves_state(model, device) else 0
     return trials * settings.epochs_tuning + settings.final_epochs(model) - taken_over
 
 

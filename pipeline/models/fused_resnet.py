@@ -9,16 +9,16 @@ from torch import nn
 from torch.nn.functional import linear
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from pipeline.models.fused_norm import normalise
+from pipeline.models.fused_norm import normalise, running_affine
 from pipeline.models.fused_stem import scored_stem, stem
 from pipeline.models.resnet import SameSliceConv2d, first_layer
 
 
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
     """Kernels and bias, bfloat16, that do what a convolution and a normalisation with its running statistics do."""
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    scale, shift = running_affine(norm)
     kernels = (convolution.weight * scale[:, None, None, None]).to(torch.bfloat16, memory_format=torch.channels_last)
-    return kernels, (norm.bias - norm.running_mean * scale).to(torch.bfloat16)
+    return kernels, shift.to(torch.bfloat16)
 
 
 def _folded(images: torch.Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, shortcut: torch.Tensor | None = None) -> torch.Tensor:

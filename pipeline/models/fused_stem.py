@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import nn
 from torch.nn.functional import pad
 
-from pipeline.models.fused_norm import PROGRAMS, finish_gradient, finish_statistics
+from pipeline.models.fused_norm import PROGRAMS, finish_gradient, finish_statistics, running_affine
 
 KERNEL, STRIDE, PADDING, CHANNELS = 7, 2, 3, 64
 DEPTH = 64  # the values of a window, 49, rounded up to what a matrix unit takes
@@ -22,7 +22,6 @@ PIXELS, POOLED = 128, 32  # of a tile
 # Numbers for which no kernel is compiled anew.
 SIZES = ("pixels", "pooled", "height", "width", "rows", "columns", "pooled_rows", "pooled_columns")
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # on the CPU, as in tests
-NOWHERE = 9  # instead of a place in a window of 3 x 3: the pool's value is zero, and no gradient goes back
 
 
 @triton.jit
@@ -68,12 +67,13 @@ def _convolve(images, kernels, output, sums, pixels, height, width, rows, column
 
 
 @triton.jit(do_not_specialize=SIZES)
-def _pool(x, factors, y, largest, places, pooled, rows, columns, pooled_rows, pooled_columns, kept: tl.constexpr, tile: tl.constexpr,
+def _pool(x, affine, y, largest, places, pooled, rows, columns, pooled_rows, pooled_columns, kept: tl.constexpr, tile: tl.constexpr,
           channels: tl.constexpr):
-    """largest: the value that the pool took, before the normalisation; places: where in its window of 3 x 3, or NOWHERE."""
+    """affine: (2, channels), scale and shift of the normalisation; largest: the value that the pool took, before it; places: where in
+    its window of 3 x 3, or 9 where the pool gives zero and no gradient goes back."""
     pixel = tl.program_id(0) * tile + tl.arange(0, tile)
     channel = tl.arange(0, channels)
-    scale, shift = tl.load(factors + 2 * channels + channel)[None, :], tl.load(factors + 3 * channels + channel)[None, :]
+    scale, shift = tl.load(affine + channel)[None, :], tl.load(affine + channels + channel)[None, :]
     top, left = pixel // pooled_columns % pooled_rows * 2 - 1, pixel % pooled_columns * 2 - 1
     image = (pixel // (pooled_rows * pooled_columns)).to(tl.int64)
     best = tl.full((tile, channels), float("-inf"), tl.float32)
@@ -164,25 +164,27 @@ def _convolved(images: torch.Tensor, weight: torch.Tensor, summed: bool) -> tupl
     return output.permute(0, 3, 1, 2), sums
 
 
-def _pooled(x: torch.Tensor, factors: torch.Tensor, kept: bool) -> list[torch.Tensor]:
+def _pooled(x: torch.Tensor, affine: torch.Tensor, kept: bool) -> list[torch.Tensor]:
     """Map, largest values and their places, (n, y, x, 64); the last two only where they are `kept`."""
     count, _, rows, columns = x.shape
     shape = count, _side(rows, 3, 1), _side(columns, 3, 1), CHANNELS
     kinds = (torch.bfloat16, torch.bfloat16, torch.uint8)
     made = [torch.empty(shape, dtype=kind, device=x.device) for kind in (kinds if kept else kinds[:1])]
     pooled = count * shape[1] * shape[2]
-    _pool[(triton.cdiv(pooled, POOLED),)](x, factors, made[0], made[-2] if kept else x, made[-1] if kept else x, pooled, rows, columns,
+    _pool[(triton.cdiv(pooled, POOLED),)](x, affine, made[0], made[-2] if kept else x, made[-1] if kept else x, pooled, rows, columns,
                                           shape[1], shape[2], kept, tile=POOLED, channels=CHANNELS)
     return made
 
 
 class _Stem(torch.autograd.Function):
+    """scale and bias are those of `norm`, given for their gradients."""
+
     @staticmethod
     def forward(ctx, images, weight, scale, bias, norm):
         images = images.contiguous()
         x, sums = _convolved(images, weight, summed=True)
         factors = finish_statistics(sums, norm, x.shape[0] * x.shape[2] * x.shape[3])
-        y, largest, places = _pooled(x, factors, kept=True)
+        y, largest, places = _pooled(x, factors[2:], kept=True)
         ctx.save_for_backward(images, x, largest, places, factors)
         return y.permute(0, 3, 1, 2)
 
@@ -214,7 +216,5 @@ def stem(images: torch.Tensor, weight: torch.Tensor, norm: nn.BatchNorm2d) -> to
 
 def scored_stem(images: torch.Tensor, weight: torch.Tensor, norm: nn.BatchNorm2d) -> torch.Tensor:
     """The same with the running statistics, for scoring; without gradients."""
-    inverse = (norm.running_var + norm.eps).rsqrt()
-    scale = norm.weight * inverse
-    factors = torch.stack([norm.running_mean, inverse, scale, norm.bias - norm.running_mean * scale]).detach()
-    return _pooled(_convolved(images.contiguous(), weight, summed=False)[0], factors, kept=False)[0].permute(0, 3, 1, 2)
+    affine = torch.stack(running_affine(norm)).detach()
+    return _pooled(_convolved(images.contiguous(), weight, summed=False)[0], affine, kept=False)[0].permute(0, 3, 1, 2)

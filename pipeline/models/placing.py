@@ -36,10 +36,10 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
         if backend.device == "cuda":
             use_long_rows(model)
             use_unshuffled(model)
-        if backend.device == "cuda" and backend.bf16 and _fuses():
-            from pipeline.models.fused_resnet import use_fused_layers
+            if backend.bf16 and _fuses():
+                from pipeline.models.fused_resnet import use_fused_layers
 
-            use_fused_layers(model)
+                use_fused_layers(model)
     return model
 
 

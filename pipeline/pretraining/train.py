@@ -14,8 +14,9 @@ from pipeline.device import Backend, has_room
 from pipeline.errors import UserError
 from pipeline.models.placing import place
 from pipeline.settings import Settings
+from pipeline.training.parts import in_parts
 from pipeline.training.predict import gpu_batch
-from pipeline.training.replay import Recorder
+from pipeline.training.replay import Recorder, adam, can_record
 
 # Images of a batch: with many images, more at a time, which fill a GPU; few images need the steps.
 BATCH, LARGE_BATCH, MANY = 32, 256, 20_000
@@ -84,9 +85,8 @@ class PretrainSteps:
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, count: int, backend: Backend):
         self.model, self.images, self.labels, self.backend = model, images, labels, backend
-        recording = backend.records and images.device.type == backend.device
-        rate = torch.tensor(LEARNING_RATE, device=backend.device) if recording else LEARNING_RATE
-        self._optimizer = torch.optim.Adam(model.parameters(), rate, fused=True, capturable=recording)
+        recording = can_record(backend, images)
+        self._optimizer = adam(model.parameters(), LEARNING_RATE, 0.0, backend.device, recording)
         # A recording would keep the momentum it began with.
         self._schedule = OneCycleLR(self._optimizer, 3 * LEARNING_RATE, total_steps=count + 1, cycle_momentum=not recording)
         self._recorder = Recorder(recording)
@@ -116,10 +116,10 @@ class PretrainSteps:
 @torch.inference_mode()
 def _accuracy(model, images, labels, backend: Backend) -> float:
     model.eval()
-    right = 0
-    at_once = gpu_batch(*images.shape[2:]) if backend.device == "cuda" else SCORED
-    for start in range(0, len(images), at_once):
+
+    def classify(part: torch.Tensor) -> torch.Tensor:
         with backend.autocast():
-            logits = model(_as_input(images[start : start + at_once], backend))
-        right += int((logits.argmax(1).to(labels.device) == labels[start : start + at_once]).sum())
-    return right / len(images)
+            return model(_as_input(part, backend)).argmax(1)
+
+    found = torch.cat(in_parts(classify, images, backend, gpu_batch(*images.shape[2:]), SCORED * images[0].numel()))
+    return int((found.to(labels.device) == labels).sum()) / len(images)

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.device import Backend
 from pipeline.training.predict import as_input
-from pipeline.training.replay import Recorder
+from pipeline.training.replay import Recorder, adam, can_record
 
 
 class Steps:
@@ -21,10 +21,8 @@ class Steps:
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, wd: float, backend: Backend,
                  keeping: Callable[[], AbstractContextManager] = nullcontext):
         self.model, self.images, self.labels, self.backend, self._keeping = model, images, labels, backend, keeping
-        recording = backend.records and images.device.type == backend.device and keeping is nullcontext
-        # A recording reads its learning rate from the device, where it can change.
-        rate = torch.zeros((), device=backend.device) if recording else 0.0
-        self.optimizer = torch.optim.Adam(model.parameters(), rate, weight_decay=wd, fused=True, capturable=recording)
+        recording = can_record(backend, images) and keeping is nullcontext
+        self.optimizer = adam(model.parameters(), 0.0, wd, backend.device, recording)
         self._recorder = Recorder(recording)
         self._total, self._seen = torch.zeros((), dtype=torch.float64, device=backend.device), 0
 

@@ -109,11 +109,15 @@ def _trial_path(layout: Layout, digest: str, model: str, values: Hyperparameters
 
 
 def _saving_state(job: TrainJob, trial: Path) -> TrainJob:
-    """Let a ResNet leave its state, from which the final training goes on; the other networks train in no time.
+    return replace(job, save_state=_state_path(trial)) if leaves_state(job.model, job.backend.device) else job
+
+
+def leaves_state(model: str, device: str) -> bool:
+    """Whether a trial leaves its state, from which the final training goes on: that of a ResNet; the other networks train in no time.
 
     A GPU trains one anew in less time than all trials take to write theirs.
     """
-    return replace(job, save_state=_state_path(trial)) if job.model in RESNET_MODELS and job.backend.device == "cpu" else job
+    return model in RESNET_MODELS and device == "cpu"
 
 
 def _state_path(trial: Path) -> Path:

@@ -5,7 +5,7 @@ from torch import nn
 
 from pipeline.device import Backend
 from pipeline.training.predict import as_input, gpu_batch, score_slices
-from pipeline.training.replay import Recorder
+from pipeline.training.replay import Recorder, can_record
 
 
 class Watch:
@@ -15,7 +15,7 @@ class Watch:
         self._model, self._slices, self._backend = model, slices, backend
         self._flat = slices.reshape(-1, 1, *slices.shape[2:])
         self._scores = torch.zeros(len(self._flat), device=slices.device)
-        self._recording = backend.records and slices.device.type == backend.device
+        self._recording = can_record(backend, slices)
         self._recorder = Recorder(self._recording)
 
     def scores(self) -> torch.Tensor:
