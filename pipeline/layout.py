@@ -118,6 +118,10 @@ class Layout:
     def explanation(self, model: str, name: str) -> Path:
         return self.root / "explanations" / model / name
 
+    def without_lesions(self, suffix: str) -> Path:
+        """The test patients scored with their lesions filled in: their probabilities (`csv`) and what follows from them (`json`)."""
+        return self.root / "explanations" / f"without_lesions.{suffix}"
+
     @property
     def browsed_patients(self) -> Path:
         """Small copies of the test patients' slices and lesions."""

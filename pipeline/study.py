@@ -259,6 +259,19 @@ def _browse(study: Study) -> list[Path]:
         model: [maps for job, maps in zip(jobs, found, strict=True) if job.model == model] for model in compared})
 
 
+def _run_without_lesions(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.without_lesions import filled_jobs, score_filled, write_without_lesions
+
+    start = time.monotonic()
+    jobs = filled_jobs(study.layout, study.settings.seeds, study.backend)
+    found: list = [None] * len(jobs)
+    with study.progress.bar("without lesions", len(jobs)) as bar:
+        for index, part in study.engine.run(score_filled, jobs):
+            found[index] = part
+            bar.advance()
+    _record(study, units[0], write_without_lesions(study.layout, found), time.monotonic() - start)
+
+
 def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], jobs: list) -> None:
     """One job per unit, recorded as it ends; the time of a unit is the wall time since the one before it."""
     last = time.monotonic()
@@ -273,6 +286,7 @@ RUNNERS = {
     "data": _run_data, "external data": _run_external_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "folds": _run_folds,
     "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain,
+    "without lesions": _run_without_lesions,
 }
 
 

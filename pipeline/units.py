@@ -19,6 +19,7 @@ CODE = {
     "external test": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
+    "without lesions": ("explanations", "evaluation", "models", "training/predict.py", "spread.py", "device.py"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
@@ -32,11 +33,13 @@ SETTINGS = {
     "external test": ("seed", "draws", "fast", "seeds"),
     "decisions": ("seed", "draws", "folds"),
     "explain": ("seeds",),
+    "without lesions": ("fast", "seeds"),
 }
 # Units that are a step of their stage of their own.
 STEPS = {
     "data/external": "external data", "evaluate/comparison": "compare", "evaluate/control": "control", "evaluate/folds": "folds",
     "evaluate/external": "external test", "evaluate/decisions": "decisions",
+    "explain/without_lesions": "without lesions",
 }
 
 
@@ -89,6 +92,7 @@ def all_units(settings: Settings) -> list[Unit]:
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),
+        Unit("explain", "without_lesions", ("data", *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in MODELS))),
     ]
 
 

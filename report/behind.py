@@ -229,8 +229,17 @@ def _localisation(study: Study) -> Rows:
         found = study.localisation(model) or {"saliency": {}, "gradcam": {}, "chance": None}
         rows.append({"model": model, "chance": found["chance"],
                      **{f"{method}_{name}": found[method].get(name) for method in METHODS for name in SHARES},
-                     **_localisation_spread(study, model)})
-    return rows
+                     **_localisation_spread(study, model), **_filled(study, model)})
+    return rows + [dict.fromkeys(rows[0]) | {"model": model, **_filled(study, model)} for model in DNN_MODELS if study.without_lesions]
+
+
+def _filled(study: Study, model: str) -> dict[str, float]:
+    """Columns for the slices as they are and for what was filled in; none where nothing was."""
+    found = study.without_lesions["models"][model] if study.without_lesions else {}
+    rows = {name: values for name, values in found.items() if name != "runs"}
+    columns = {f"{name}_{number}": value for name, values in rows.items() for number, value in values.items()}
+    runs = {f"{name}_{number}": ends for name, values in found.get("runs", {}).items() for number, ends in values.items()}
+    return columns | _spread(runs, *(name for name in runs if name.endswith(("auc", "severe", "mild"))))
 
 
 def _localisation_spread(study: Study, model: str) -> dict[str, float | None]:

@@ -30,6 +30,7 @@ def headlines(study: Study) -> dict:
         "control": study.control,
         "involvement": study.involvement,
         "subgroups": study.subgroups,
+        "without_lesions": study.without_lesions,
         "models": {model: _model(study, model) for model in study.models},
     }
 

@@ -9,6 +9,7 @@ from math import isclose
 from report.study import Study
 
 SIGNIFICANT = 0.05
+CHANCE = 0.5  # the AUC of a coin
 BASELINE = "density"
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 GROUPS = (("women", "men"), ("younger", "older"))
@@ -148,6 +149,21 @@ class Selections:
         ends = {name: (auc["auc_low"], auc["auc_high"]) for name, auc in found.items()}
         return [(first, second) for first, second in self.both_groups
                 if ends[first][0] > ends[second][1] or ends[second][0] > ends[first][1]]
+
+    def resting_on_lesions(self) -> list[str]:
+        """The models whose AUC falls without the lesions: its interval lies below that with as much healthy lung filled in."""
+        found = self.study.without_lesions["models"]
+        return [model for model in self.study.models if found[model]["lesions"]["auc_high"] < found[model]["healthy"]["auc_low"]]
+
+    def ranking_without_lesions(self) -> list[str]:
+        """The models that rank the patients better than chance even without their lesions."""
+        found = self.study.without_lesions["models"]
+        return [model for model in self.study.models if found[model]["lesions"]["auc_low"] > CHANCE]
+
+    def filled_range(self, filled: str) -> dict[str, float]:
+        """The `low`est and `high`est AUC of all models with `lesions` or `healthy` lung filled in."""
+        aucs = [found[filled]["auc"] for found in self.study.without_lesions["models"].values()]
+        return {"low": min(aucs), "high": max(aucs)}
 
     def over_oracle(self) -> list[str]:
         """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""

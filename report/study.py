@@ -308,6 +308,16 @@ class Study:
         return self._explained(model)["resemblance"]
 
     @cached_property
+    def without_lesions(self) -> dict | None:
+        """What became of the test patients' scores when their lesions were filled in: how many `patients` have some, the `shares` of
+        the lungs that were filled in, and by `models`, for the slices as they are (`original`) and with `lesions` or as much
+        `healthy` lung filled in, the `auc` with its 95 % interval and the mean probability of `severe` and `mild` patients; with
+        several runs also their `runs`. None where lesions are not known, and in a study made before they were filled in."""
+        made = self.layout.without_lesions("json")
+        known = made.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}
+        return read_json(made, "explain")["found"] if known else None
+
+    @cached_property
     def control(self) -> dict | None:
         """The control with shuffled labels; None where the study was told to leave it out."""
         return read_json(self.layout.control, "evaluate")["found"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.layout import CNN_MODELS, MODELS, RESNET_MODELS, STAGES
+from pipeline.layout import CNN_MODELS, DNN_MODELS, MODELS, RESNET_MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
 from report.study import Study
@@ -12,6 +12,7 @@ from report.words import Words
 
 Rows = list[list[str]]
 METRICS = ("recall", "specificity", "precision", "f1", "gmean")
+FILLED = ("original", "lesions", "healthy")
 EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 
 
@@ -146,13 +147,20 @@ def _named(classifier: str, words: Words) -> str:
 
 
 def _localisation(study: Study, words: Words) -> Rows:
-    rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance")]]
+    filled = study.without_lesions
+    rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance"), *[words(f"auc_{name}") for name in FILLED if filled]]]
     for model in EXPLAINED:
         found, runs = study.localisation(model), study.localisation_spread(model)
         shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_range(runs and runs[name]["mass"], words)
                   for name in ("saliency", "gradcam")]
-        rows.append([model, *shares, words.percent(found["chance"] if found else None, 1)])
-    return rows
+        rows.append([model, *shares, words.percent(found["chance"] if found else None, 1), *_filled(filled, model, words)])
+    return rows + [[model, "–", "–", "–", *_filled(filled, model, words)] for model in reversed(DNN_MODELS) if filled]
+
+
+def _filled(filled: dict | None, model: str, words: Words) -> list[str]:
+    """Three more cells of a study whose patients were scored without their lesions, too."""
+    found = [filled["models"][model][name] for name in FILLED] if filled else []
+    return [words.decimal(one["auc"]) + _below(_interval(one, words)) for one in found]
 
 
 def _share_range(found: dict | None, words: Words) -> str:

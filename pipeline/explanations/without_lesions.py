@@ -1,0 +1,141 @@
+"""What becomes of the scores without the lesions: test patients scored once more with their lesions, or as much healthy lung, filled in.
+
+Healthy lung filled in the same way shows what the filling alone does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import Dataset, load_dataset
+from pipeline.device import Backend
+from pipeline.evaluation.auc import auc_with_interval
+from pipeline.evaluation.evaluate import load_trained
+from pipeline.evaluation.patient_means import patient_mean
+from pipeline.explanations.inpainting import fill_in, regions_of
+from pipeline.layout import MODELS, Layout
+from pipeline.models.placing import place, suited
+from pipeline.records import read_csv, write_csv, write_json
+from pipeline.spread import spread_of
+from pipeline.training.predict import predict_slices
+
+REGIONS = ("lesions", "healthy")
+
+
+@dataclass(frozen=True)
+class FilledJob:
+    """Score test patients `first` to `last` (excluded) of the dataset under `root`, filled in, with every run of every model."""
+
+    portable: ClassVar[bool] = True  # reads the study's folder alone and returns what it makes
+    root: Path
+    runs: int
+    first: int
+    last: int
+    backend: Backend
+    threads: int
+
+
+@dataclass(frozen=True)
+class FilledScores:
+    """What a job found of its patients.
+
+    Attributes
+    ----------
+    probabilities: of severe, by model, float64 (run, region, patient), regions in the order of REGIONS.
+    shares: how much of the lungs was filled in, float64 (region, patient), in [0, 1].
+    """
+
+    probabilities: dict[str, np.ndarray]
+    shares: np.ndarray
+
+
+def filled_jobs(layout: Layout, runs: int, backend: Backend, patients_each: int = 30) -> list[FilledJob]:
+    """The jobs of all test patients, in their order; none where no lesion of theirs is known."""
+    dataset = load_dataset(layout)
+    test = dataset.members("test")
+    if dataset.lesions is None or not dataset.lesions[test].any():
+        return []
+    return [FilledJob(layout.root, runs, first, min(first + patients_each, len(test)), backend, 1)
+            for first in range(0, len(test), patients_each)]
+
+
+def score_filled(job: FilledJob) -> FilledScores:
+    """Fill in the job's patients and score them."""
+    torch.set_num_threads(job.threads)
+    layout = Layout(job.root)
+    dataset = load_dataset(layout)
+    stacks, shares = _filled(dataset, dataset.members("test")[job.first : job.last])
+    return FilledScores(
+        {model: np.array([_score(job, layout, model, run, stacks) for run in range(job.runs)]) for model in MODELS}, shares)
+
+
+def _score(job: FilledJob, layout: Layout, model: str, run: int, stacks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    backend = suited(job.backend, model)
+    network = place(load_trained(layout, model, stacks[0].shape[-1], run), backend)
+    return [patient_mean(predict_slices(network, torch.from_numpy(stack), backend)) for stack in stacks]
+
+
+def _filled(dataset: Dataset, patients: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """By region, in the order of REGIONS, the slices of these patients with it filled in, float16 (patient, slice, y, x), and its
+    shares of the lungs, (region, patient)."""
+    filled, shares = [np.array(dataset.slices[patients]) for _ in REGIONS], np.zeros((len(REGIONS), len(patients)))
+    for position, patient in enumerate(patients):
+        stack, random = np.asarray(dataset.slices[patient]), np.random.default_rng(patient)
+        lungs = stack > 0
+        regions = regions_of(lungs, np.asarray(dataset.lesions[patient]) != 0, random)
+        for number, region in enumerate(regions):
+            filled[number][position] = fill_in(stack, region, lungs & ~regions[0], random)
+            shares[number, position] = region.sum() / max(lungs.sum(), 1)
+    return filled, shares
+
+
+def write_without_lesions(layout: Layout, parts: Sequence[FilledScores]) -> list[Path]:
+    """Write without_lesions.json and, where lesions are known, without_lesions.csv, the first run's probabilities; return the paths.
+
+    parts: what the jobs found, in their order; none where no lesion is known, and then `found` is null. Else it holds the number
+    of `patients` with lesions, by region the mean `shares` of the lungs that were filled in, and by `models`, for the slices as they
+    are (`original`) and for each region filled in, the `auc` with its 95 % interval and the mean probability of the `severe` and
+    of the `mild` patients; with several runs also their `runs`, the same numbers as mean, low and high.
+    """
+    table, summary = layout.without_lesions("csv"), layout.without_lesions("json")
+    if not parts:
+        table.unlink(missing_ok=True)
+        write_json(summary, {"found": None})
+        return [summary]
+    dataset = load_dataset(layout)
+    test = dataset.members("test")
+    scores = {model: np.concatenate([part.probabilities[model] for part in parts], axis=2) for model in MODELS}
+    shares = np.concatenate([part.shares for part in parts], axis=1)
+    write_csv(table, [
+        {"id": dataset.ids[patient], "label": int(dataset.labels[patient]), "filled": region,
+         **{model: float(scores[model][0, number, position]) for model in MODELS}}
+        for number, region in enumerate(REGIONS) for position, patient in enumerate(test)
+    ], ("id", "label", "filled", *MODELS))
+    write_json(summary, {"found": {
+        "patients": int((shares[0] > 0).sum()),
+        "shares": dict(zip(REGIONS, shares.mean(axis=1).tolist(), strict=True)),
+        "models": {model: _of_model(layout, model, dataset.labels[test], scores[model]) for model in MODELS},
+    }})
+    return [table, summary]
+
+
+def _of_model(layout: Layout, model: str, labels: np.ndarray, scores: np.ndarray) -> dict:
+    """scores: (run, region, patient)."""
+    runs = [{"original": _ranked(labels, _original(layout, model, run)),
+             **{region: _ranked(labels, of_region) for region, of_region in zip(REGIONS, of_run, strict=True)}}
+            for run, of_run in enumerate(scores)]
+    return runs[0] | ({"runs": spread_of(runs)} if len(runs) > 1 else {})
+
+
+def _original(layout: Layout, model: str, run: int) -> np.ndarray:
+    """Probabilities of the test patients as they are, float64 (patient,)."""
+    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
+    return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
+
+
+def _ranked(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    return {**auc_with_interval(labels, scores), "severe": float(scores[labels == 1].mean()), "mild": float(scores[labels == 0].mean())}

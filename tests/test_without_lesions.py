@@ -1,0 +1,190 @@
+"""Lesions filled in with healthy tissue, by hand; what becomes of the scores; and how the pages tell it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.data.dataset import load_dataset
+from pipeline.device import choose_backend
+from pipeline.evaluation.auc import auc_with_interval
+from pipeline.explanations.inpainting import SQUARES, fill_in, regions_of
+from pipeline.explanations.without_lesions import FilledScores, filled_jobs, score_filled, write_without_lesions
+from pipeline.layout import MODELS, Layout
+from pipeline.records import read_csv, read_json
+from report.behind import file_text
+from report.selections import Selections
+from report.study import Study
+from report.tables import TABLES
+from tests.test_limits import EN, SL, said
+
+SIDE = 2 * SQUARES
+
+
+def test_a_pixel_is_filled_from_its_place_in_the_nearest_slice_that_has_tissue_there(rng):
+    stack = np.array([[[0.1, 0.2, 0.3]], [[0.9, 0.9, 0.9]], [[0.4, 0.0, 0.6]]])
+    region = np.array([[[False] * 3], [[True, True, False]], [[False] * 3]])
+    tissue = np.array([[[False, True, True]], [[False, False, True]], [[True, False, True]]])
+    filled = fill_in(stack, region, tissue, rng)
+    np.testing.assert_array_equal(filled, [stack[0], [[0.4, 0.2, 0.9]], stack[2]])  # the first slice has no tissue at the first place
+    assert stack[1, 0, 0] == 0.9  # the slices themselves stay as they are
+
+
+def test_of_two_slices_as_near_the_one_before_and_of_others_the_nearest_fills(rng):
+    stack = np.array([0.1, 0.2, 0.9, 0.4, 0.5]).reshape(5, 1, 1)
+    region, tissue = stack == 0.9, stack != 0.9
+    assert fill_in(stack, region, tissue, rng)[2, 0, 0] == 0.2
+    tissue[1] = False
+    assert fill_in(stack, region, tissue, rng)[2, 0, 0] == 0.4
+    tissue[3] = False
+    assert fill_in(stack, region, tissue, rng)[2, 0, 0] == 0.1
+
+
+def test_without_tissue_at_its_place_a_pixel_takes_that_of_another_and_without_any_it_stays(rng):
+    stack = np.array([[[0.9, 0.2]], [[0.8, 0.7]]])
+    region = np.array([[[True, False]], [[True, False]]])
+    beside = np.array([[[False, True]], [[False, False]]])
+    np.testing.assert_array_equal(fill_in(stack, region, beside, rng), [[[0.2, 0.2]], [[0.2, 0.7]]])  # the second slice has none of its own
+    np.testing.assert_array_equal(fill_in(stack, region, np.zeros_like(region), rng), stack)
+
+
+def test_as_much_healthy_lung_is_taken_as_is_ill_in_whole_squares(rng):
+    lungs = np.ones((3, SIDE, SIDE), bool)
+    lesions = np.zeros_like(lungs)
+    lesions[0, :4, :4] = True  # 16 pixels: four squares of the healthy part
+    lesions[2, : SIDE - 1] = True  # more than is healthy
+    ill, healthy = regions_of(lungs, lesions, rng)
+    np.testing.assert_array_equal(ill, lesions)
+    assert healthy.sum(axis=(1, 2)).tolist() == [16, 0, SIDE] and not (healthy & lesions).any()
+    squares = healthy[0].reshape(SQUARES, 2, SQUARES, 2).sum(axis=(1, 3))
+    assert sorted(np.unique(squares)) == [0, 4] and (squares == 4).sum() == 4
+
+
+def test_lesions_outside_the_lungs_are_none(rng):
+    lungs = np.zeros((1, SIDE, SIDE), bool)
+    lungs[0, :, :4] = True
+    ill, healthy = regions_of(lungs, np.ones_like(lungs), rng)
+    np.testing.assert_array_equal(ill, lungs)
+    assert not healthy.any()
+
+
+def test_the_stored_scores_are_those_of_filled_slices_however_the_patients_are_dealt_out(study):
+    layout = study.layout
+    table = read_csv(layout.without_lesions("csv"), "explain")
+    backend = choose_backend("cpu", study.settings["fast"])
+    jobs = filled_jobs(layout, 1, backend, patients_each=2)
+    found = [score_filled(job) for job in jobs]
+    for model in MODELS:
+        again = np.concatenate([part.probabilities[model][0] for part in found], axis=1)
+        stored = np.array([float(row[model]) for row in table]).reshape(again.shape)
+        np.testing.assert_allclose(again, stored, atol=1e-5)
+    names = [row["id"] for row in study.scores("CNN1")]
+    assert [row["id"] for row in table] == names * 2
+    assert [row["filled"] for row in table] == [kind for kind in ("lesions", "healthy") for _ in names]
+    lesions = {row["id"]: float(row["DNN1"]) for row in table if row["filled"] == "lesions"}
+    assert any(abs(lesions[row["id"]] - row["probability"]) > 1e-4 for row in study.scores("DNN1"))
+
+
+def test_the_summary_follows_from_the_table_and_the_scores(study):
+    found, table = study.without_lesions, read_csv(study.layout.without_lesions("csv"), "explain")
+    scores = study.scores("CNN2")
+    labels = np.array([row["label"] for row in scores])
+    kinds = {"original": [row["probability"] for row in scores],
+             **{kind: [float(row["CNN2"]) for row in table if row["filled"] == kind] for kind in ("lesions", "healthy")}}
+    for kind, values in kinds.items():
+        values = np.array(values)
+        expected = {**auc_with_interval(labels, values), "severe": values[labels == 1].mean(), "mild": values[labels == 0].mean()}
+        assert found["models"]["CNN2"][kind] == pytest.approx(expected)
+    assert found["models"]["CNN2"]["original"]["auc"] == study.metrics("CNN2")["auc"]
+    assert 0 < found["patients"] <= len(labels) and 0 < found["shares"]["healthy"] <= found["shares"]["lesions"] < 1
+
+
+def test_runs_are_spread_and_unknown_lesions_leave_nothing(tmp_path, study, monkeypatch):
+    layout, count = study.layout, len(study.scores("CNN1"))
+    runs = np.stack([np.full((2, count), 0.25), np.tile(np.linspace(0, 1, count), (2, 1))])
+    written = Layout(tmp_path)
+    monkeypatch.setattr("pipeline.explanations.without_lesions.load_dataset", lambda _: load_dataset(layout))
+    monkeypatch.setattr("pipeline.explanations.without_lesions._original", lambda *_: np.zeros(count))
+    parts = [FilledScores(dict.fromkeys(MODELS, runs[:, :, :2]), np.array([[0.5, 0.0], [0.25, 0.0]])),
+             FilledScores(dict.fromkeys(MODELS, runs[:, :, 2:]), np.zeros((2, count - 2)))]
+    assert len(write_without_lesions(written, parts)) == 2
+    found = read_json(written.without_lesions("json"), "explain")["found"]
+    assert found["patients"] == 1 and found["shares"] == {"lesions": 0.5 / count, "healthy": 0.25 / count}
+    of_cnn1 = found["models"]["CNN1"]
+    assert of_cnn1["lesions"]["auc"] == 0.5 and of_cnn1["runs"]["lesions"]["auc"]["low"] <= 0.5 <= of_cnn1["runs"]["lesions"]["auc"]["high"]
+    assert of_cnn1["runs"]["original"]["severe"] == {"mean": 0, "low": 0, "high": 0}
+    assert write_without_lesions(written, []) == [written.without_lesions("json")]
+    assert read_json(written.without_lesions("json"), "explain") == {"found": None} and not written.without_lesions("csv").exists()
+
+
+def filled(lesions: dict[str, tuple[float, float]]) -> dict:
+    """A finding with healthy lung always at 0.75 to 0.875, and the lesions' interval by model."""
+    ends = lambda low, high: {"auc": (low + high) / 2, "auc_low": low, "auc_high": high, "severe": 0.5, "mild": 0.25}  # noqa: E731
+    return {"patients": 5, "shares": {"lesions": 0.125, "healthy": 0.1}, "models": {
+        model: {"original": ends(0.75, 1), "healthy": ends(0.75, 0.875), "lesions": ends(*lesions.get(model, (0.25, 0.5)))}
+        for model in MODELS}}
+
+
+@pytest.mark.parametrize(("lesions", "english", "slovenian"), [
+    ({}, "For every network the 95 % intervals of the two stay apart", "Pri nobeni mreži se 95-odstotna intervala ne prekrivata"),
+    (dict.fromkeys(MODELS, (0.25, 0.8)), "For no network do the 95 % intervals", "prekrivata pri vseh mrežah"),
+    (dict.fromkeys(MODELS[1:], (0.25, 0.8)), "For DNN1 the 95 % intervals of the two stay apart", "ne prekrivata pri modelu DNN1;"),
+    (dict.fromkeys(MODELS[2:], (0.25, 0.8)), "For DNN1 and DNN2 the 95", "ne prekrivata pri modelih DNN1 in DNN2;"),
+    ({"CNN1": (0.6, 0.7)}, "CNN1 still ranks better than chance", "bolje od naključja razvršča CNN1,"),
+    ({"CNN1": (0.6, 0.7), "CNN2": (0.6, 0.7)}, "CNN1 and CNN2 still rank better", "bolje od naključja razvrščata CNN1 in CNN2,"),
+])
+def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, lesions, english, slovenian):
+    monkeypatch.setitem(study.__dict__, "without_lesions", filled(lesions))
+    shown = [text.replace("\u00a0", " ") for text in said(study, "without_lesions")]
+    assert english in shown[0] and slovenian in shown[1]
+    assert ("12.5 % and 10.0 % of the lungs" in shown[0]) and ("12,5 % oziroma 10,0 % pljuč" in shown[1])
+    concluded, abstract = said(study, "conclusion"), said(study, "abstract")
+    every = len(Selections(study).resting_on_lesions()) == len(MODELS)
+    assert ("All networks rest on the lesions" in concluded[0]) == ("Odločitve vseh mrež slonijo" in concluded[1]) == every
+    assert ("what they look at" in concluded[0]) == ("kaj pri tem gledajo" in concluded[1]) == (not every)
+    if every:
+        assert "takes the place of the lesions" in abstract[0] and "spremembe prekrije zdravo tkivo" in abstract[1]
+
+
+@pytest.mark.parametrize(("mass", "english", "slovenian"), [
+    (0.4, "Its saliency points there, too: 40.0", "Nanje kaže tudi njegova izpostavljenost: v spremembah leži 40,0"),
+    (0.2, "Its saliency does not show it: 20.0", "Njegova izpostavljenost tega ne pokaže: v spremembah leži 20,0"),
+    (None, "0.875. What remains", "0,875. Ostaja"),
+])
+def test_the_conclusion_sets_saliency_beside_what_networks_rest_on(study, monkeypatch, mass, english, slovenian):
+    monkeypatch.setitem(study.__dict__, "without_lesions", filled({}))
+    monkeypatch.setattr(study, "localisation", lambda model: {"chance": 0.2, "saliency": {"mass": mass}})
+    shown = said(study, "conclusion")
+    assert english in shown[0] and slovenian in shown[1]
+
+
+def test_table_and_data_show_it_for_every_network(study):
+    rows = TABLES["tbl-localisation"](study, SL)
+    assert rows[0][-3:] == ["AUC", "AUC, prekrite spremembe", "AUC, prekrita zdrava pljuča"]
+    assert {row[0] for row in rows[1:]} == set(MODELS) and all(len(row) == len(rows[0]) for row in rows)
+    assert rows[-1][:4] == ["DNN1", "–", "–", "–"]
+    found = study.without_lesions["models"]["DNN1"]
+    assert [cell.split(" ")[0] for cell in rows[-1][4:]] == [SL.decimal(found[kind]["auc"]) for kind in ("original", "lesions", "healthy")]
+    header, *lines = file_text("tbl-localisation", study).splitlines()
+    assert len(lines) == len(MODELS) and {"lesions_auc_low", "healthy_severe"} <= set(header.split(","))
+
+
+def test_a_study_made_before_and_one_of_unknown_lesions_say_nothing_of_it(study, monkeypatch):
+    older = Study(study.root)
+    monkeypatch.setitem(older.__dict__, "manifest", [row for row in study.manifest if "without_lesions" not in row["path"]])
+    assert study.without_lesions and older.without_lesions is None
+    assert said(older, "without_lesions") == ("", "")
+    assert "what they look at" in said(older, "conclusion")[0]
+    rows = TABLES["tbl-localisation"](older, EN)
+    assert len(rows[0]) == 4 and len(rows) == 6
+    assert "lesions_auc" not in file_text("tbl-localisation", older)
+
+
+def test_repeated_trainings_show_their_range_in_the_data(study, monkeypatch):
+    found = json.loads(json.dumps(study.without_lesions))
+    for values in found["models"].values():
+        values["runs"] = {kind: {name: {"mean": 0.5, "low": 0.25, "high": 0.75} for name in values[kind]} for kind in list(values)}
+    monkeypatch.setitem(study.__dict__, "without_lesions", found)
+    header, first, *_ = file_text("tbl-localisation", study).splitlines()
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    assert row["lesions_auc_runs_low"] == "0.25" and row["healthy_severe_runs_high"] == "0.75" and "lesions_auc_low_runs_low" not in row
