@@ -8,6 +8,7 @@ from report.embedded.source import Cell, read_page
 from report.explorers import EXPLORERS
 from report.figures.registry import FIGURES
 from report.tables import TABLES
+from report.templating import TEMPLATES
 from tests.long_runs import ROOT
 
 FIGURE_IDS = [
@@ -119,3 +120,15 @@ def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):
     text = Sentences(study, Words("en")).localisation.markdown
     assert "\n" not in text and "  " not in text
     assert "\u00a0%" in text and " %" not in text
+
+
+@pytest.mark.parametrize("language", ["sl", "en"])
+def test_no_sentence_is_empty_since_quarto_may_show_the_code_of_an_empty_one(study, language):
+    from report.sentences import Sentences
+    from report.study import Study
+    from report.words import Words
+
+    shipped = next((ROOT / "results").glob("*/manifest.json")).parent
+    names = [path.name.split(".")[0] for path in (TEMPLATES / "sentences" / language).glob("*.j2")]
+    for shown in (study, Study(shipped)):
+        assert all(getattr(Sentences(shown, Words(language)), name).markdown for name in names)

@@ -169,15 +169,17 @@ def test_table_and_data_show_it_for_every_network(study):
     assert len(lines) == len(MODELS) and {"lesions_auc_low", "healthy_severe"} <= set(header.split(","))
 
 
-def test_a_study_made_before_and_one_of_unknown_lesions_say_nothing_of_it(study, monkeypatch):
+def test_a_study_made_before_and_one_of_unknown_lesions_say_why_it_is_not_there(study, monkeypatch):
     older = Study(study.root)
     monkeypatch.setitem(older.__dict__, "manifest", [row for row in study.manifest if "without_lesions" not in row["path"]])
     assert study.without_lesions and older.without_lesions is None
-    assert said(older, "without_lesions") == ("", "")
+    assert "was made before" in said(older, "without_lesions")[0] and "nastala, preden" in said(older, "without_lesions")[1]
     assert "what they look at" in said(older, "conclusion")[0]
     rows = TABLES["tbl-localisation"](older, EN)
     assert len(rows[0]) == 4 and len(rows) == 6
     assert "lesions_auc" not in file_text("tbl-localisation", older)
+    monkeypatch.setattr(older, "localisation", lambda model: None)
+    assert "if they were known" in said(older, "without_lesions")[0] and "če bi bile znane" in said(older, "without_lesions")[1]
 
 
 def test_repeated_trainings_show_their_range_in_the_data(study, monkeypatch):
