@@ -144,5 +144,5 @@ def _listed(table: Path) -> list[Path]:
         return []
     with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = list(rows_of(file))
-    names = {(row.get(column) or "").strip() for row in rows for column in ("path", "mask", "id")} - {""}
+    names = {(row.get(column) or "").strip() for row in rows for column in ("path", "mask", "lesions", "id")} - {""}
     return [table.parent / f"{name}{suffix}" for name in names for suffix in ("", ".npy", ".npz")]

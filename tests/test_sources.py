@@ -103,6 +103,39 @@ def test_volumes_of_every_format_give_the_same_slices(tmp_path, scanned, suffix)
     assert patient.lesions is None
 
 
+@pytest.mark.parametrize("lungs", ["lungs.npy", ""])
+def test_marked_lesions_come_with_their_slices_and_their_share_of_the_lungs(tmp_path, scanned, lungs):
+    for name, array in {"scan": scanned.volume, "lungs": scanned.lung_mask, "lesions": 3 * scanned.lesion_mask.astype(np.uint8)}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    table = tmp_path / "patients.csv"
+    table.write_text(f"id,path,label,mask,lesions\np1,scan.npy,1,{lungs},lesions.npy\n")
+    patient = open_source(load_settings("tiny", ["source=volumes", f"source_path={table}"])).load("p1")
+    known = prepare(replace(scanned, lung_mask=scanned.lung_mask if lungs else None, spacing=(1.0, 1.0, 1.0)), 10, 128, (-1000, 400))
+    np.testing.assert_array_equal(patient.lesions, known.lesions)
+    assert patient.lesions.any() and patient.lesion_fraction == known.lesion_fraction > 0
+    if lungs:
+        assert patient.lesion_fraction == (scanned.lesion_mask & scanned.lung_mask).sum() / scanned.lung_mask.sum()
+    else:  # of the lungs in the ten slices, which are the lungs that were looked for
+        assert patient.lesion_fraction == pytest.approx(patient.lesions.sum() / (patient.slices > 0).sum(), rel=0.1)
+
+
+def test_lesions_are_marked_for_every_patient_or_for_none(tmp_path, scanned):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", scanned.volume)
+    np.save(tmp_path / "lesions.npy", scanned.lesion_mask[1:])
+    table = tmp_path / "patients.csv"
+    table.write_text("id,path,label,lesions\np1,a.npy,1,lesions.npy\np2,b.npy,0,\n")
+    settings = load_settings("tiny", ["source=volumes", f"source_path={table}"])
+    with pytest.raises(BadTable, match="line 3 has no lesions while others have; name a mask"):
+        open_source(settings)
+    table.write_text("id,path,label,lesions\np1,a.npy,1,lesions.npy\np2,b.npy,0,none.npy\n")
+    with pytest.raises(MissingPath, match="none.npy.*correct the column lesions"):
+        open_source(settings)
+    table.write_text("id,path,label,lesions\np1,a.npy,1,lesions.npy\np2,b.npy,0,lesions.npy\n")
+    with pytest.raises(UnreadableFile, match="differ in shape"):
+        open_source(settings).load("p1")
+
+
 def test_a_volume_with_too_few_slices_is_named(tmp_path):
     (tmp_path / "patients.csv").write_text(f"id,path,label\nanna,{DICOM},0\n")
     settings = load_settings("tiny", ["source=volumes", f"source_path={tmp_path / 'patients.csv'}"])

@@ -79,7 +79,8 @@ def test_a_scan_without_masks_is_prepared_as_its_segmentation_says(patient):
     alone = prepare(replace(patient, lung_mask=None), 10, 128, (-1000.0, 400.0))
     given = prepare(replace(patient, lung_mask=found), 10, 128, (-1000.0, 400.0))
     np.testing.assert_array_equal(alone.slices, given.slices)
-    assert alone.lesion_fraction is None and given.lesion_fraction > 0
+    np.testing.assert_array_equal(alone.lesions, given.lesions)
+    assert alone.lesion_fraction == pytest.approx(given.lesion_fraction, rel=0.2)  # that of ten slices for that of all
 
 
 def test_prepared_slices(patient):

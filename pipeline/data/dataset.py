@@ -23,6 +23,7 @@ class Dataset:
     slices: float16 (patient, slice, y, x), memory-mapped, values in [0, 1], 0 outside the lungs.
     lesions: uint8 (patient, slice, y, x), memory-mapped, 1 in lesions; None where not known.
     lesion_fraction: float64 (patient,), NaN where not known.
+    synthetic: whether all patients were made by formula, their labels by that fraction.
     """
 
     ids: list[str]
@@ -31,6 +32,7 @@ class Dataset:
     slices: np.ndarray
     lesions: np.ndarray | None
     lesion_fraction: np.ndarray
+    synthetic: bool
 
     def members(self, split: str) -> np.ndarray:
         """Indices of the patients of a split, int64 (n,)."""
@@ -52,6 +54,7 @@ def load_dataset(layout: Layout) -> Dataset:
         splits=np.array([row["split"] for row in rows]),
         slices=open_array(layout.slices), lesions=lesions,
         lesion_fraction=np.array([float(row["lesion_fraction"] or "nan") for row in rows]),
+        synthetic=all(row["source"].startswith("synthetic") for row in rows),
     )
 
 

@@ -37,7 +37,8 @@ class PreparedPatient:
     ----------
     slices: float16 (slice, y, x), values in [0, 1], 0 outside the lungs.
     lesions: bool (slice, y, x), or None where not known.
-    lesion_fraction: share of the lung volume that is lesion, in [0, 1], or None where not known.
+    lesion_fraction: share of the lung volume that is lesion, in [0, 1]; where the patient came without a lung mask, that of the lungs
+        in these slices; None where lesions are not known.
     """
 
     id: str

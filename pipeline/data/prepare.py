@@ -26,12 +26,13 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
     chosen = choose_slices(area, slices, patient.id)
     inside = segment_lungs(patient.volume[chosen], patient.spacing) if lungs is None else lungs[chosen]
     values = apply_window(patient.volume[chosen], *window) * inside
-    lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen] & inside
+    lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen]
     return PreparedPatient(
         id=patient.id, label=patient.label,
         slices=np.stack([fit(plane, image_size) for plane in values]).astype(np.float16),
-        lesions=None if lesions is None else np.stack([fit(plane, image_size) for plane in lesions]) >= 0.5,
-        lesion_fraction=_lesion_fraction(patient.lesion_mask, lungs), age=patient.age, sex=patient.sex,
+        lesions=None if lesions is None else np.stack([fit(plane, image_size) for plane in lesions & inside]) >= 0.5,
+        lesion_fraction=_lesion_fraction(lesions, inside) if lungs is None else _lesion_fraction(patient.lesion_mask, lungs),
+        age=patient.age, sex=patient.sex,
     )
 
 
@@ -69,7 +70,7 @@ def fit(plane: np.ndarray, size: int) -> np.ndarray:
     return np.clip(resized, plane.min(initial=0), plane.max(initial=0)).astype(np.float32)
 
 
-def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray | None) -> float | None:
-    if lesions is None or lungs is None:
+def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
+    if lesions is None:
         return None
     return float((lesions & lungs).sum() / max(int(lungs.sum()), 1))

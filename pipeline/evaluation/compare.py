@@ -87,13 +87,14 @@ def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarra
 
 
 def baseline_scores(dataset: Dataset, patients: np.ndarray) -> dict[str, np.ndarray]:
-    """The mean lung density of these patients and, where all of them have one, their true lung involvement (the oracle).
+    """The mean lung density of these patients and, where all of them have one, the share of their lungs that is lesion.
 
-    patients: indices (n,); the scores are float64 (n,).
+    patients: indices (n,); the scores are float64 (n,). The share is called `oracle` where labels were made by it, as synthetic ones
+    are, else `involvement`.
     """
     scores = {"density": mean_density(dataset.slices[patient] for patient in patients)}
     if np.isfinite(dataset.lesion_fraction).all():
-        scores["oracle"] = dataset.lesion_fraction[patients]
+        scores["oracle" if dataset.synthetic else "involvement"] = dataset.lesion_fraction[patients]
     return scores
 
 

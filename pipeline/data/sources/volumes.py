@@ -1,4 +1,4 @@
-"""Scans listed in a CSV: id, path, label and, where there is one, the path of a lung mask."""
+"""Scans listed in a CSV: id, path, label and, where there are some, the paths of a lung mask and of a mask of the lesions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class VolumesSource:
-    """A CSV `id,path,label[,mask]`; paths are relative to the CSV, labels 0 mild and 1 severe."""
+    """A CSV `id,path,label[,mask][,lesions]`; paths are relative to the CSV, labels 0 mild and 1 severe."""
 
     settings: Settings
     folder: Path
@@ -26,10 +26,14 @@ class VolumesSource:
         table = Path(settings.source_path)
         rows = read_table(table, ("id", "path", "label"))
         check_patients(table, rows)
+        marked = any(row.get("lesions") for row in rows)
         for number, row in enumerate(rows, start=2):
             if not row["path"]:
                 raise BadTable(table, f"line {number} has no path", "name every patient's scan")
-            for column in ("path", "mask"):
+            if marked and not row.get("lesions"):
+                raise BadTable(table, f"line {number} has no lesions while others have", "name a mask of the lesions for every patient, "
+                               "one that is 0 everywhere where there are none, or leave the column out")
+            for column in ("path", "mask", "lesions"):
                 if row.get(column) and not (table.parent / row[column]).exists():
                     raise MissingPath(table.parent / row[column], f"correct the column {column} of {table}")
         return cls(settings, table.parent, {row["id"]: row for row in rows})
@@ -41,14 +45,14 @@ class VolumesSource:
         row = self.rows[key]
         path = self.folder / row["path"]
         scan = read_scan(path)
-        mask = read_mask(self.folder / row["mask"], scan) if row.get("mask") else None
-        patient = Patient(key, int(row["label"]), scan.volume, scan.spacing, mask, None, *read_age_and_sex(scan.header))
+        lungs, lesions = (read_mask(self.folder / row[column], scan) if row.get(column) else None for column in ("mask", "lesions"))
+        patient = Patient(key, int(row["label"]), scan.volume, scan.spacing, lungs, lesions, *read_age_and_sex(scan.header))
         settings = self.settings
         return prepare(patient, settings.slices, settings.image_size, settings.window)
 
 
 def read_mask(path: Path, scan: Scan) -> np.ndarray:
-    """A lung mask, bool (z, y, x); every label above 0 is lung."""
+    """A mask of the lungs or the lesions, bool (z, y, x): every label above 0."""
     mask = read_scan(path).volume > 0
     if mask.shape != scan.volume.shape:
         raise UnreadableFile(path, f"mask {mask.shape} and scan {scan.volume.shape} differ in shape",
