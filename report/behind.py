@@ -13,7 +13,7 @@ from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
 from report.figures.subjects import COORDINATES, SUBJECTS
-from report.study import Study
+from report.study import FILLED, Study
 
 Rows = list[dict[str, object]]
 CRITERIA = ("f1", "gmean")
@@ -235,11 +235,14 @@ def _localisation(study: Study) -> Rows:
 
 def _filled(study: Study, model: str) -> dict[str, float]:
     """Columns for the slices as they are and for what was filled in; none where nothing was."""
-    found = study.without_lesions["models"][model] if study.without_lesions else {}
-    rows = {name: values for name, values in found.items() if name != "runs"}
-    columns = {f"{name}_{number}": value for name, values in rows.items() for number, value in values.items()}
-    runs = {f"{name}_{number}": ends for name, values in found.get("runs", {}).items() for number, ends in values.items()}
-    return columns | _spread(runs, *(name for name in runs if name.endswith(("auc", "severe", "mild"))))
+    if not study.without_lesions:
+        return {}
+    found = study.without_lesions["models"][model]
+    columns = {f"{filled}_{name}": found[filled][name] for filled in FILLED for name in (*ENDS, "severe", "mild")}
+    if not study.repeated:
+        return columns
+    runs = {f"{filled}_{name}": found["runs"][filled][name] for filled in FILLED for name in ("auc", "severe", "mild")}
+    return columns | _spread(runs, *runs)
 
 
 def _localisation_spread(study: Study, model: str) -> dict[str, float | None]:

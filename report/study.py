@@ -13,6 +13,8 @@ from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_fi
 from report.pictured import as_pictured
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
+# What the test patients were scored with: their slices as they are, and with lesions or as much healthy lung filled in.
+FILLED = ("original", "lesions", "healthy")
 BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
 ROOT = Path(__file__).parent.parent
 

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pipeline.layout import CNN_MODELS, DNN_MODELS, MODELS, RESNET_MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
-from report.study import Study
+from report.study import FILLED, Study
 from report.templating import environment
 from report.text import Text
 from report.words import Words
 
 Rows = list[list[str]]
 METRICS = ("recall", "specificity", "precision", "f1", "gmean")
-FILLED = ("original", "lesions", "healthy")
 EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 
 

@@ -46,6 +46,7 @@ def test_without_tissue_at_its_place_a_pixel_takes_that_of_another_and_without_a
     beside = np.array([[[False, True]], [[False, False]]])
     np.testing.assert_array_equal(fill_in(stack, region, beside, rng), [[[0.2, 0.2]], [[0.2, 0.7]]])  # the second slice has none of its own
     np.testing.assert_array_equal(fill_in(stack, region, np.zeros_like(region), rng), stack)
+    np.testing.assert_array_equal(fill_in(stack[:1], region[:1], beside[:1], rng), [[[0.2, 0.2]]])  # no other slice
 
 
 def test_as_much_healthy_lung_is_taken_as_is_ill_in_whole_squares(rng):
@@ -187,6 +188,8 @@ def test_repeated_trainings_show_their_range_in_the_data(study, monkeypatch):
     for values in found["models"].values():
         values["runs"] = {kind: {name: {"mean": 0.5, "low": 0.25, "high": 0.75} for name in values[kind]} for kind in list(values)}
     monkeypatch.setitem(study.__dict__, "without_lesions", found)
+    monkeypatch.setattr(Study, "repeated", True)
+    monkeypatch.setattr(study, "localisation_spread", lambda model: None)
     header, first, *_ = file_text("tbl-localisation", study).splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert row["lesions_auc_runs_low"] == "0.25" and row["healthy_severe_runs_high"] == "0.75" and "lesions_auc_low_runs_low" not in row

@@ -40,9 +40,11 @@ def fill_in(stack: np.ndarray, region: np.ndarray, tissue: np.ndarray, random: n
     for index in np.flatnonzero(region.any(axis=(1, 2))):
         pixels = np.flatnonzero(region[index])
         nearest = sorted((other for other in range(len(stack)) if other != index), key=lambda other: abs(other - index))
-        known = sources[nearest][:, pixels]
-        found = known.any(axis=0)
-        filled[index].flat[pixels[found]] = values[np.array(nearest)[known.argmax(axis=0)[found]], pixels[found]]
+        source = np.full(len(pixels), index)
+        for other in reversed(nearest):
+            source[sources[other, pixels]] = other
+        found = source != index
+        filled[index].flat[pixels[found]] = values[source[found], pixels[found]]
         beside = stack[index][tissue[index] & ~region[index]]
         pool = beside if len(beside) else stack[tissue]
         if len(pool):
