@@ -46,12 +46,13 @@ def test_the_stored_control_is_the_better_cnn_on_as_many_shuffles_as_were_set(st
     (None, "says nothing about lesions", "o spremembah ne pove ničesar"),
 ])
 def test_a_map_is_judged_beside_an_even_spread(study, monkeypatch, mass, english, slovenian):
-    found = {"slices": 4, "chance": 0.2, "saliency": {"mass": mass}, "gradcam": {"mass": 0.2}}
+    found = {"slices": 4, "chance": 0.2, "saliency": {"mass": mass, "outside": mass and 0.75}, "gradcam": {"mass": 0.2}}
     monkeypatch.setattr(study, "localisation", lambda model: found)
     shown = said(study, "localisation")
     assert f"The saliency of ResNet18og thus {english}" in shown[0] and f"Izpostavljenost modela ResNet18og {slovenian}" in shown[1]
     assert ("the same holds for its Grad-CAM" in shown[0]) == ("za njegov Grad-CAM velja enako" in shown[1]) == (mass == 0.2)
     assert ("must not be read" in shown[0]) == ("ne smemo brati" in shown[1]) == (mass != 0.4)
+    assert ("lie 75\u00a0% of all saliency" in shown[0]) == ("je 75\u00a0% vse izpostavljenosti" in shown[1]) == (mass is not None)
 
 
 def test_maps_of_repeated_trainings_are_compared_and_pretrained_ones_with_a_reservation(study, monkeypatch):
