@@ -136,6 +136,29 @@ def test_lesions_are_marked_for_every_patient_or_for_none(tmp_path, scanned):
         open_source(settings).load("p1")
 
 
+def test_lesions_marked_on_slices_come_with_them(tmp_path):
+    stack, lesions = np.zeros((12, 128, 128), np.uint8), np.zeros((12, 128, 128), np.uint8)
+    stack[:, 32:96, 32:96] = 100
+    lesions[:, 24:64, 32:64] = 255  # a fifth of it outside the lungs
+    np.save(tmp_path / "anna.npy", stack)
+    (tmp_path / "marks").mkdir()
+    for index, plane in enumerate(lesions):
+        Image.fromarray(plane).save(tmp_path / "marks" / f"{index}.png")
+    table = tmp_path / "labels.csv"
+    table.write_text("id,label,lesions\nanna,1,marks\n")
+    settings = load_settings("tiny", ["source=slices", f"source_path={tmp_path}"])
+    patient = open_source(settings).load("anna")
+    np.testing.assert_array_equal(patient.lesions[3], (lesions & stack)[3] > 0)
+    assert patient.lesions.shape == (10, 128, 128) and patient.lesion_fraction == 0.25
+    table.write_text("id,label,lesions\nanna,1,marks/1.png\n")
+    with pytest.raises(UnreadableFile, match="neither a folder nor an array"):
+        open_source(settings).load("anna")
+    np.save(tmp_path / "few.npy", lesions[:10])
+    table.write_text("id,label,lesions\nanna,1,few.npy\n")
+    with pytest.raises(UnreadableFile, match="lesions .10, 128, 128. and slices .12, 128, 128. differ in shape"):
+        open_source(settings).load("anna")
+
+
 def test_a_volume_with_too_few_slices_is_named(tmp_path):
     (tmp_path / "patients.csv").write_text(f"id,path,label\nanna,{DICOM},0\n")
     settings = load_settings("tiny", ["source=volumes", f"source_path={tmp_path / 'patients.csv'}"])

@@ -59,3 +59,19 @@ def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = 
         scan = row.get("path")
         if scan and owners.setdefault(scan, patient) != patient:
             raise BadTable(path, f"patients {owners[scan]} and {patient} have the same path", "give each a scan of their own")
+
+
+def check_files(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
+    """Refuse a file or folder, named in one of these columns relative to the table, that is not there."""
+    for row in rows:
+        for column in columns:
+            if row.get(column) and not (path.parent / row[column]).exists():
+                raise MissingPath(path.parent / row[column], f"correct the column {column} of {path}")
+
+
+def check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Refuse lesions that are marked for some of the patients only: nothing could be said of all."""
+    without = [number for number, row in enumerate(rows, start=2) if not row.get("lesions")]
+    if without and len(without) < len(rows):
+        raise BadTable(path, f"line {without[0]} has no lesions while others have", "name a mask of the lesions for every patient, "
+                       "one that is 0 everywhere where there are none, or leave the column out")

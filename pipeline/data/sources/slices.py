@@ -8,14 +8,14 @@ import numpy as np
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import choose_slices, fit
 from pipeline.data.reading import read_stack
-from pipeline.data.tables import check_patients, read_table
+from pipeline.data.tables import check_files, check_lesions, check_patients, read_table
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class SlicesSource:
-    """A folder with `labels.csv` (id,label[,path]) and per patient a folder of PNG files, an NPY or an NPZ file.
+    """A folder with `labels.csv` (id,label[,path][,lesions]) and per patient a folder of PNG files, an NPY or an NPZ file.
 
     Where more than the wanted number of slices is given, they are chosen as from a scan.
     """
@@ -23,6 +23,7 @@ class SlicesSource:
     settings: Settings
     paths: dict[str, Path]
     labels: dict[str, int]
+    lesions: dict[str, Path]
 
     @classmethod
     def open(cls, settings: Settings) -> "SlicesSource":
@@ -33,7 +34,10 @@ class SlicesSource:
         rows = read_table(table, ("id", "label"))
         check_patients(table, rows)
         paths = {row["id"]: _find(table.parent, row) for row in rows}
-        return cls(settings, paths, {row["id"]: int(row["label"]) for row in rows})
+        check_lesions(table, rows)
+        check_files(table, rows, ("lesions",))
+        lesions = {row["id"]: table.parent / row["lesions"] for row in rows if row.get("lesions")}
+        return cls(settings, paths, {row["id"]: int(row["label"]) for row in rows}, lesions)
 
     def keys(self) -> list[str]:
         return list(self.paths)
@@ -42,8 +46,23 @@ class SlicesSource:
         stack = read_stack(self.paths[key])
         if not stack.any():
             raise UnreadableFile(self.paths[key], "all its slices are black", "give slices that show lungs, or leave the patient out")
-        planes = [fit(plane, self.settings.image_size) for plane in stack[_central(stack, self.settings.slices, key)]]
-        return PreparedPatient(key, self.labels[key], np.stack(planes).astype(np.float16))
+        chosen, size = _central(stack, self.settings.slices, key), self.settings.image_size
+        slices = np.stack([fit(plane, size) for plane in stack[chosen]]).astype(np.float16)
+        lesions = self._lesions(key, stack)
+        if lesions is None:
+            return PreparedPatient(key, self.labels[key], slices)
+        marked = np.stack([fit(plane, size) for plane in lesions[chosen]]) >= 0.5
+        return PreparedPatient(key, self.labels[key], slices, marked, float(lesions.sum() / (stack > 0).sum()))
+
+    def _lesions(self, key: str, stack: np.ndarray) -> np.ndarray | None:
+        """The marked lesions within the lungs, bool (slice, y, x); None where none are marked."""
+        if key not in self.lesions:
+            return None
+        lesions = read_stack(self.lesions[key]) > 0
+        if lesions.shape != stack.shape:
+            raise UnreadableFile(self.lesions[key], f"lesions {lesions.shape} and slices {stack.shape} differ in shape",
+                                 "mark the lesions slice by slice, pixel by pixel")
+        return lesions & (stack > 0)
 
 
 def _central(stack: np.ndarray, count: int, patient: str) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import Scan, read_scan
-from pipeline.data.tables import check_patients, read_table
-from pipeline.errors import BadTable, MissingPath, UnreadableFile
+from pipeline.data.tables import check_files, check_lesions, check_patients, read_table
+from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
 
 
@@ -26,16 +26,11 @@ class VolumesSource:
         table = Path(settings.source_path)
         rows = read_table(table, ("id", "path", "label"))
         check_patients(table, rows)
-        marked = any(row.get("lesions") for row in rows)
         for number, row in enumerate(rows, start=2):
             if not row["path"]:
                 raise BadTable(table, f"line {number} has no path", "name every patient's scan")
-            if marked and not row.get("lesions"):
-                raise BadTable(table, f"line {number} has no lesions while others have", "name a mask of the lesions for every patient, "
-                               "one that is 0 everywhere where there are none, or leave the column out")
-            for column in ("path", "mask", "lesions"):
-                if row.get(column) and not (table.parent / row[column]).exists():
-                    raise MissingPath(table.parent / row[column], f"correct the column {column} of {table}")
+        check_lesions(table, rows)
+        check_files(table, rows, ("path", "mask", "lesions"))
         return cls(settings, table.parent, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
