@@ -101,7 +101,7 @@ def measure(root: Path, wall: float, memory: float, log: str) -> dict:
     keys = ("date", "commit", "device", "cores", "seconds", "profile")
     models = {
         model: {name: study.metrics(model)[name] for name in ("auc", "auc_low", "auc_high", "brier")}
-        | _elsewhere(study, model) for model in study.models
+        | _elsewhere(study, model) | _without_lesions(study, model) for model in study.models
     }
     baselines = {name: values | _elsewhere(study, name) for name, values in study.comparison["baselines"].items()}
     return {**{key: study.provenance[key] for key in keys}, "bf16": study.provenance["backend"]["bf16"], "wall": wall, "memory": memory,
@@ -114,6 +114,10 @@ def measure(root: Path, wall: float, memory: float, log: str) -> dict:
 def _elsewhere(study: Study, name: str) -> dict[str, float | None]:
     found = study.elsewhere(name) if study.external else None
     return {"elsewhere": found and found["auc"]}
+
+
+def _without_lesions(study: Study, model: str) -> dict[str, float]:
+    return {"without_lesions": study.without_lesions["models"][model]["lesions"]["auc"]} if study.without_lesions else {}
 
 
 def header_line(measured: dict) -> str:
