@@ -263,7 +263,7 @@ def _run_without_lesions(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.without_lesions import filled_jobs, score_filled, write_without_lesions
 
     start = time.monotonic()
-    jobs = filled_jobs(study.layout, study.settings.seeds, study.backend)
+    jobs = filled_jobs(study.layout, study.settings.seeds, study.backend, study.engine.processes)
     found: list = [None] * len(jobs)
     with study.progress.bar("without lesions", len(jobs)) as bar:
         for index, part in study.engine.run(score_filled, jobs):

@@ -73,7 +73,8 @@ def test_the_stored_scores_are_those_of_filled_slices_however_the_patients_are_d
     layout = study.layout
     table = read_csv(layout.without_lesions("csv"), "explain")
     backend = choose_backend("cpu", study.settings["fast"])
-    jobs = filled_jobs(layout, 1, backend, patients_each=2)
+    jobs = filled_jobs(layout, 1, backend, processes=2)
+    assert len(jobs) == 2 and sum(job.last - job.first for job in jobs) == len(study.scores("CNN1"))
     found = [score_filled(job) for job in jobs]
     for model in MODELS:
         again = np.concatenate([part.probabilities[model][0] for part in found], axis=1)

@@ -24,6 +24,7 @@ from pipeline.spread import spread_of
 from pipeline.training.predict import predict_slices
 
 REGIONS = ("lesions", "healthy")
+MOST_PATIENTS = 30  # of a job, whose slices lie in memory twice
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class FilledScores:
     shares: np.ndarray
 
 
-def filled_jobs(layout: Layout, runs: int, backend: Backend, patients_each: int = 30) -> list[FilledJob]:
-    """The jobs of all test patients, in their order; none where no lesion of theirs is known."""
+def filled_jobs(layout: Layout, runs: int, backend: Backend, processes: int) -> list[FilledJob]:
+    """The jobs of all test patients, in their order, at least one for each of the processes; none where no lesion is known."""
     dataset = load_dataset(layout)
     test = dataset.members("test")
     if dataset.lesions is None or not dataset.lesions[test].any():
         return []
-    return [FilledJob(layout.root, runs, first, min(first + patients_each, len(test)), backend, 1)
-            for first in range(0, len(test), patients_each)]
+    each = min(-(-len(test) // max(processes, 1)), MOST_PATIENTS)
+    return [FilledJob(layout.root, runs, first, min(first + each, len(test)), backend, 1) for first in range(0, len(test), each)]
 
 
 def score_filled(job: FilledJob) -> FilledScores:
