@@ -159,6 +159,49 @@ def test_lesions_marked_on_slices_come_with_them(tmp_path):
         open_source(settings).load("anna")
 
 
+def test_age_and_sex_of_the_table_go_before_those_of_the_header(tmp_path, scanned, monkeypatch):
+    from pipeline.data.sources import volumes
+
+    np.save(tmp_path / "scan.npy", scanned.volume)
+    np.save(tmp_path / "lungs.npy", scanned.lung_mask)
+    table = tmp_path / "patients.csv"
+    table.write_text("id,path,label,mask,Age,Sex\np1,scan.npy,1,lungs.npy,61.5,f\np2,scan2.npy,0,lungs.npy,,\n")
+    np.save(tmp_path / "scan2.npy", scanned.volume)
+    monkeypatch.setattr(volumes, "read_age_and_sex", lambda header: (40.0, "M"))
+    source = open_source(load_settings("tiny", ["source=volumes", f"source_path={table}"]))
+    assert [(patient.age, patient.sex) for patient in map(source.load, ("p1", "p2"))] == [(61.5, "F"), (40.0, "M")]
+
+
+def test_slices_come_with_the_age_and_sex_of_their_table(tmp_path):
+    for name in ("anna", "bor"):
+        np.save(tmp_path / f"{name}.npy", np.full((10, 16, 16), 100, np.uint8))
+    (tmp_path / "labels.csv").write_text("id,label,age,sex\nanna,0,70,F\nbor,1,,\n")
+    source = open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+    assert [(patient.age, patient.sex) for patient in map(source.load, ("anna", "bor"))] == [(70.0, "F"), (None, None)]
+
+
+@pytest.mark.parametrize(("age", "sex", "what"), [
+    ("old", "F", "line 2 has age 'old'; give it in years"), ("-1", "", "line 2 has age '-1'"), ("nan", "", "line 2 has age 'nan'"),
+    ("50", "x", "line 2 has sex 'x'; use F or M, or leave it empty"),
+])
+def test_an_age_or_sex_that_cannot_be_is_told(tmp_path, age, sex, what):
+    np.save(tmp_path / "anna.npy", np.full((10, 16, 16), 100, np.uint8))
+    (tmp_path / "labels.csv").write_text(f"id,label,age,sex\nanna,0,{age},{sex}\n")
+    with pytest.raises(BadTable, match=what):
+        open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+
+
+def test_columns_that_are_not_used_are_named(tmp_path, capsys):
+    np.save(tmp_path / "anna.npy", np.full((10, 16, 16), 100, np.uint8))
+    (tmp_path / "labels.csv").write_text("id,label,Lesion,ward\nanna,0,x,3\n")
+    open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "not used: lesion, ward; the columns known are id, label, path, lesions, age, sex" in told
+    (tmp_path / "labels.csv").write_text("id,label\nanna,0\n")
+    open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
+    assert not capsys.readouterr().err
+
+
 def test_a_volume_with_too_few_slices_is_named(tmp_path):
     (tmp_path / "patients.csv").write_text(f"id,path,label\nanna,{DICOM},0\n")
     settings = load_settings("tiny", ["source=volumes", f"source_path={tmp_path / 'patients.csv'}"])

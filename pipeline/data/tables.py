@@ -1,11 +1,14 @@
 """Reads the CSV files a user brings, and refuses those that break the contract of `data/README.md`."""
 
 import csv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from pipeline.errors import BadTable, MissingPath
+
+OLDEST = 150  # years
 
 
 def rows_of(file: TextIO) -> csv.DictReader:
@@ -75,3 +78,33 @@ def check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
     if without and len(without) < len(rows):
         raise BadTable(path, f"line {without[0]} has no lesions while others have", "name a mask of the lesions for every patient, "
                        "one that is 0 everywhere where there are none, or leave the column out")
+
+
+def check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Refuse an age that is no number of years and a sex other than F or M; both may be empty or absent."""
+    for number, row in enumerate(rows, start=2):
+        age, sex = row.get("age") or "", row.get("sex") or ""
+        if age and not (_is_number(age) and 0 <= float(age) < OLDEST):
+            raise BadTable(path, f"line {number} has age '{age}'", "give it in years, or leave it empty")
+        if sex.upper() not in ("", "F", "M"):
+            raise BadTable(path, f"line {number} has sex '{sex}'", "use F or M, or leave it empty")
+
+
+def age_and_sex(row: dict[str, str]) -> tuple[float | None, str | None]:
+    """Age in years and sex, `F` or `M`, of a checked row; None where it does not tell."""
+    return float(row["age"]) if row.get("age") else None, (row.get("sex") or "").upper() or None
+
+
+def notice_unused(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str]) -> None:
+    """Say which columns are not looked at: a misspelt name would otherwise leave its column out without a word."""
+    unused = [column for column in rows[0] if column and column not in known]
+    if unused:
+        print(f"notice: {path}: not used: {', '.join(unused)}; the columns known are {', '.join(known)}", file=sys.stderr)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -8,21 +8,31 @@ import numpy as np
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import choose_slices, fit
 from pipeline.data.reading import read_stack
-from pipeline.data.tables import check_files, check_lesions, check_patients, read_table
+from pipeline.data.tables import (
+    age_and_sex,
+    check_demographics,
+    check_files,
+    check_lesions,
+    check_patients,
+    notice_unused,
+    read_table,
+)
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
+
+COLUMNS = ("id", "label", "path", "lesions", "age", "sex")
 
 
 @dataclass(frozen=True)
 class SlicesSource:
-    """A folder with `labels.csv` (id,label[,path][,lesions]) and per patient a folder of PNG files, an NPY or an NPZ file.
+    """A folder with `labels.csv` (of COLUMNS, the first two are needed) and per patient a folder of PNG files, an NPY or an NPZ file.
 
     Where more than the wanted number of slices is given, they are chosen as from a scan.
     """
 
     settings: Settings
     paths: dict[str, Path]
-    labels: dict[str, int]
+    rows: dict[str, dict[str, str]]
     lesions: dict[str, Path]
 
     @classmethod
@@ -36,8 +46,10 @@ class SlicesSource:
         paths = {row["id"]: _find(table.parent, row) for row in rows}
         check_lesions(table, rows)
         check_files(table, rows, ("lesions",))
+        check_demographics(table, rows)
+        notice_unused(table, rows, COLUMNS)
         lesions = {row["id"]: table.parent / row["lesions"] for row in rows if row.get("lesions")}
-        return cls(settings, paths, {row["id"]: int(row["label"]) for row in rows}, lesions)
+        return cls(settings, paths, {row["id"]: row for row in rows}, lesions)
 
     def keys(self) -> list[str]:
         return list(self.paths)
@@ -48,11 +60,10 @@ class SlicesSource:
             raise UnreadableFile(self.paths[key], "all its slices are black", "give slices that show lungs, or leave the patient out")
         chosen, size = _central(stack, self.settings.slices, key), self.settings.image_size
         slices = np.stack([fit(plane, size) for plane in stack[chosen]]).astype(np.float16)
-        lesions = self._lesions(key, stack)
-        if lesions is None:
-            return PreparedPatient(key, self.labels[key], slices)
-        marked = np.stack([fit(plane, size) for plane in lesions[chosen]]) >= 0.5
-        return PreparedPatient(key, self.labels[key], slices, marked, float(lesions.sum() / (stack > 0).sum()))
+        row, lesions = self.rows[key], self._lesions(key, stack)
+        marked = None if lesions is None else np.stack([fit(plane, size) for plane in lesions[chosen]]) >= 0.5
+        share = None if lesions is None else float(lesions.sum() / (stack > 0).sum())
+        return PreparedPatient(key, int(row["label"]), slices, marked, share, *age_and_sex(row))
 
     def _lesions(self, key: str, stack: np.ndarray) -> np.ndarray | None:
         """The marked lesions within the lungs, bool (slice, y, x); None where none are marked."""

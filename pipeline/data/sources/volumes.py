@@ -8,14 +8,24 @@ import numpy as np
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import Scan, read_scan
-from pipeline.data.tables import check_files, check_lesions, check_patients, read_table
+from pipeline.data.tables import (
+    age_and_sex,
+    check_demographics,
+    check_files,
+    check_lesions,
+    check_patients,
+    notice_unused,
+    read_table,
+)
 from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
+
+COLUMNS = ("id", "path", "label", "mask", "lesions", "age", "sex")
 
 
 @dataclass(frozen=True)
 class VolumesSource:
-    """A CSV `id,path,label[,mask][,lesions]`; paths are relative to the CSV, labels 0 mild and 1 severe."""
+    """A CSV of COLUMNS, of which the first three are needed; paths are relative to the CSV, labels 0 mild and 1 severe."""
 
     settings: Settings
     folder: Path
@@ -31,6 +41,8 @@ class VolumesSource:
                 raise BadTable(table, f"line {number} has no path", "name every patient's scan")
         check_lesions(table, rows)
         check_files(table, rows, ("path", "mask", "lesions"))
+        check_demographics(table, rows)
+        notice_unused(table, rows, COLUMNS)
         return cls(settings, table.parent, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
@@ -41,7 +53,9 @@ class VolumesSource:
         path = self.folder / row["path"]
         scan = read_scan(path)
         lungs, lesions = (read_mask(self.folder / row[column], scan) if row.get(column) else None for column in ("mask", "lesions"))
-        patient = Patient(key, int(row["label"]), scan.volume, scan.spacing, lungs, lesions, *read_age_and_sex(scan.header))
+        age, sex = (told if told is not None else read
+                    for told, read in zip(age_and_sex(row), read_age_and_sex(scan.header), strict=True))
+        patient = Patient(key, int(row["label"]), scan.volume, scan.spacing, lungs, lesions, age, sex)
         settings = self.settings
         return prepare(patient, settings.slices, settings.image_size, settings.window)
 
