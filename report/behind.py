@@ -135,8 +135,13 @@ def _arrays(arrays: dict[str, np.ndarray], outcomes: Iterable[str]) -> dict:
 
 def _saliency(study: Study, model: str, outcomes: tuple[str, str]) -> dict:
     model = study.named(model)
-    cases = {outcome: case for outcome, case in study.cases(model).items() if outcome in outcomes}
+    cases = {outcome: case | _without_lesions(study, model, case) for outcome, case in study.cases(model).items() if outcome in outcomes}
     return {"model": model, "cases": cases, "arrays": _arrays(study.saliency(model), outcomes)}
+
+
+def _without_lesions(study: Study, model: str, case: dict) -> dict[str, float]:
+    known = study.without_lesions is not None
+    return {"probability_without_lesions": study.probability_without_lesions(model, case["patient"])} if known else {}
 
 
 def _activations(study: Study, model: str) -> dict:

@@ -319,6 +319,11 @@ class Study:
         known = made.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}
         return read_json(made, "explain")["found"] if known else None
 
+    def probability_without_lesions(self, model: str, patient: str) -> float:
+        """A model's probability of severe for a test patient whose lesions are filled in; only where `without_lesions` is known."""
+        rows = read_csv(self.layout.without_lesions("csv"), "explain")
+        return next(float(row[model]) for row in rows if row["id"] == patient and row["filled"] == "lesions")
+
     @cached_property
     def control(self) -> dict | None:
         """The control with shuffled labels; None where the study was told to leave it out."""

@@ -8,11 +8,12 @@ import pytest
 from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.evaluation.auc import auc_with_interval
-from pipeline.explanations.inpainting import SQUARES, fill_in, regions_of
+from pipeline.explanations.inpainting import SQUARES, fill_in, fill_patient, regions_of
 from pipeline.explanations.without_lesions import FilledScores, filled_jobs, score_filled, write_without_lesions
 from pipeline.layout import MODELS, Layout
 from pipeline.records import read_csv, read_json
 from report.behind import file_text
+from report.figures.registry import FIGURES
 from report.selections import Selections
 from report.study import Study
 from report.tables import TABLES
@@ -169,6 +170,40 @@ def test_table_and_data_show_it_for_every_network(study):
     assert [cell.split(" ")[0] for cell in rows[-1][4:]] == [SL.decimal(found[kind]["auc"]) for kind in ("original", "lesions", "healthy")]
     header, *lines = file_text("tbl-localisation", study).splitlines()
     assert len(lines) == len(MODELS) and {"lesions_auc_low", "healthy_severe"} <= set(header.split(","))
+
+
+def test_a_case_is_shown_without_its_lesions_beside_what_is_left_of_its_probability(study, monkeypatch):
+    case = {"outcome": "tp", "patient": study.scores("ResNet18og")[0]["id"], "slice": 3, "label": 1, "probability": 0.75}
+    image = np.full((4, 4), 0.25, np.float32)
+    arrays = {f"tp.{name}": image for name in ("input", "saliency", "gradcam")} | {"tp.lesions": image > 1, "tp.filled": image / 2}
+    monkeypatch.setattr(study, "cases", lambda model: {"tp": case})
+    monkeypatch.setattr(study, "saliency", lambda model: arrays)
+    figure = FIGURES["fig-sal-resnetog-right"](study, EN)
+    assert len(figure.axes) == 8
+    table = read_csv(study.layout.without_lesions("csv"), "explain")
+    left = float(next(row for row in table if row["id"] == case["patient"] and row["filled"] == "lesions")["ResNet18og"])
+    panel = figure.axes[3]
+    assert panel.get_xlabel() == f"Lesions filled in, p = {EN.decimal(left)}"
+    np.testing.assert_array_equal(panel.images[0].get_array(), arrays["tp.filled"])
+    told = json.loads(file_text("fig-sal-resnetog-right", study))
+    assert told["cases"]["tp"]["probability_without_lesions"] == left and "tp.filled" in told["arrays"]
+    monkeypatch.setitem(study.__dict__, "without_lesions", None)
+    assert len(FIGURES["fig-sal-resnetog-right"](study, EN).axes) == 6
+
+
+def test_the_stored_cases_are_filled_as_the_scored_patients_were(study):
+    dataset = load_dataset(study.layout)
+    shown = 0
+    for model in ("ResNet18og", "CNN1"):
+        arrays = study.saliency(model)
+        for outcome, case in study.cases(model).items():
+            patient = dataset.ids.index(case["patient"])
+            (filled, _), _ = fill_patient(np.array(dataset.slices[patient]), np.array(dataset.lesions[patient]), patient)
+            np.testing.assert_array_equal(arrays[f"{outcome}.filled"], filled[case["slice"]])
+            untouched = np.asarray(dataset.lesions[patient, case["slice"]]) == 0
+            np.testing.assert_array_equal(arrays[f"{outcome}.filled"][untouched], arrays[f"{outcome}.input"][untouched])
+            shown += 1
+    assert shown
 
 
 def test_a_study_made_before_and_one_of_unknown_lesions_say_why_it_is_not_there(study, monkeypatch):

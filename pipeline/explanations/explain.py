@@ -11,6 +11,7 @@ from pipeline.device import Backend
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.explanations.cases import Case, choose_cases
+from pipeline.explanations.inpainting import fill_patient
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
@@ -143,7 +144,7 @@ def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:
 
 
 def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> dict[str, np.ndarray]:
-    """Per case `<outcome>.input`, `.saliency`, `.gradcam` and, where known, `.lesions`, each (y, x)."""
+    """Per case `<outcome>.input`, `.saliency`, `.gradcam` and, where lesions are known, `.lesions` and `.filled`, each (y, x)."""
     arrays: dict[str, np.ndarray] = {}
     for case in cases:
         image = _image(dataset, case)
@@ -151,8 +152,10 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
         for name, value in _all_attributions(job, network, image[None]).items():
             arrays[f"{case.outcome}.{name}"] = rounded(value[0])
         if dataset.lesions is not None:
-            arrays[f"{case.outcome}.lesions"] = np.asarray(
-                dataset.lesions[dataset.members("test")[case.position], case.slice])
+            patient = dataset.members("test")[case.position]
+            (filled, _), _ = fill_patient(np.asarray(dataset.slices[patient]), np.asarray(dataset.lesions[patient]), patient)
+            arrays[f"{case.outcome}.lesions"] = np.asarray(dataset.lesions[patient, case.slice])
+            arrays[f"{case.outcome}.filled"] = filled[case.slice]
     return arrays
 
 

@@ -10,6 +10,18 @@ import numpy as np
 SQUARES = 16
 
 
+def fill_patient(stack: np.ndarray, lesions: np.ndarray, seed: int) -> tuple[tuple[np.ndarray, float], tuple[np.ndarray, float]]:
+    """The slices of one patient with the lesions filled in, and with as much healthy lung, and what share of the lungs each is.
+
+    stack: (slice, y, x), 0 outside the lungs; lesions: of the same shape, not 0 in lesions; seed: of what is random, for this patient.
+    """
+    random, lungs = np.random.default_rng(seed), stack > 0
+    ill, healthy = regions_of(lungs, lesions != 0, random)
+    size = max(int(lungs.sum()), 1)
+    first, second = ((fill_in(stack, region, lungs & ~ill, random), float(region.sum() / size)) for region in (ill, healthy))
+    return first, second
+
+
 def regions_of(lungs: np.ndarray, lesions: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """What can be filled in of one patient: the lesions within the lungs, and in every slice as much of its healthy lung.
 

@@ -16,7 +16,7 @@ from pipeline.device import Backend
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.patient_means import patient_mean
-from pipeline.explanations.inpainting import fill_in, regions_of
+from pipeline.explanations.inpainting import fill_patient
 from pipeline.layout import MODELS, Layout
 from pipeline.models.placing import place, suited
 from pipeline.records import read_csv, write_csv, write_json
@@ -85,12 +85,9 @@ def _filled(dataset: Dataset, patients: np.ndarray) -> tuple[list[np.ndarray], n
     shares of the lungs, (region, patient)."""
     filled, shares = [np.array(dataset.slices[patients]) for _ in REGIONS], np.zeros((len(REGIONS), len(patients)))
     for position, patient in enumerate(patients):
-        stack, random = np.asarray(dataset.slices[patient]), np.random.default_rng(patient)
-        lungs = stack > 0
-        regions = regions_of(lungs, np.asarray(dataset.lesions[patient]) != 0, random)
-        for number, region in enumerate(regions):
-            filled[number][position] = fill_in(stack, region, lungs & ~regions[0], random)
-            shares[number, position] = region.sum() / max(lungs.sum(), 1)
+        found = fill_patient(np.asarray(dataset.slices[patient]), np.asarray(dataset.lesions[patient]), patient)
+        for number, (slices, share) in enumerate(found):
+            filled[number][position], shares[number, position] = slices, share
     return filled, shares
 
 

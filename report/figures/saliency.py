@@ -1,4 +1,4 @@
-"""Saliency of the most confident right and wrong decisions, with the true lesions where they are known."""
+"""Saliency of the most confident right and wrong decisions, where lesions are known with them and without."""
 
 import numpy as np
 from matplotlib import pyplot
@@ -39,17 +39,28 @@ def draw_case(row: list[Axes], arrays: dict[str, np.ndarray], case: dict, outcom
     row[2].set_xlabel(words("gradcam_zero") if nothing else words("gradcam"), fontsize=7.5)
 
 
+def draw_without(axes: Axes, image: np.ndarray, probability: float, words: Words) -> None:
+    """A panel more: the slice with its lesions filled in, and what the patient's probability is then."""
+    axes.imshow(image.astype(np.float32), vmin=0, vmax=1)
+    bare(axes)
+    axes.set_xlabel(words("probability_without_lesions", value=words.decimal(probability)), fontsize=7.5)
+
+
 def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, str]) -> Figure:
     """One row per outcome; an outcome that did not occur is said so."""
     model = study.named(model)
     arrays, cases = study.saliency(model), study.cases(model)
-    figure, axes = pyplot.subplots(2, 3, figsize=(WIDTH, 4.5))
+    without = study.without_lesions is not None
+    figure, axes = pyplot.subplots(2, 4 if without else 3, figsize=(WIDTH, 3.7 if without else 4.5))
     for row, letter, outcome in zip(axes, "ab", outcomes, strict=True):
         if outcome in cases:
-            draw_case(list(row), arrays, cases[outcome], outcome, letter, words)
+            draw_case(list(row[:3]), arrays, cases[outcome], outcome, letter, words)
+            if without:
+                probability = study.probability_without_lesions(model, cases[outcome]["patient"])
+                draw_without(row[3], arrays[f"{outcome}.filled"], probability, words)
             continue
         row[0].set_title(f"{letter}) {words(outcome)}", loc="left", fontsize=8, fontweight="bold")
-        row[0].axis("off")
-        row[2].axis("off")
+        for panel in (row[0], *row[2:]):
+            panel.axis("off")
         draw_absent(row[1], words("no_case", outcome=outcome.upper()))
     return figure
