@@ -183,7 +183,7 @@ def test_a_case_is_shown_without_its_lesions_beside_what_is_left_of_its_probabil
     table = read_csv(study.layout.without_lesions("csv"), "explain")
     left = float(next(row for row in table if row["id"] == case["patient"] and row["filled"] == "lesions")["ResNet18og"])
     panel = figure.axes[3]
-    assert panel.get_xlabel() == f"Lesions filled in, p = {EN.decimal(left)}"
+    assert panel.get_xlabel() == f"Filled in, p = {EN.decimal(left)}"
     np.testing.assert_array_equal(panel.images[0].get_array(), arrays["tp.filled"])
     told = json.loads(file_text("fig-sal-resnetog-right", study))
     assert told["cases"]["tp"]["probability_without_lesions"] == left and "tp.filled" in told["arrays"]
