@@ -30,4 +30,5 @@ class Sentences:
             if not any(TEMPLATES.glob(f"sentences/*/{name}.md.j2")):
                 raise AttributeError(name) from None
             raise MissingTranslation(name, self._words.language, TEMPLATES / path) from None
-        return Text(re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip())  # keeps no-break spaces
+        line = re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip()  # keeps no-break spaces
+        return Text(re.sub(r"(?<=\d) %", "\u00a0%", line))

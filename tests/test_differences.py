@@ -136,7 +136,7 @@ def test_the_two_resnets_are_compared_whichever_comes_first(told, monkeypatch):
     monkeypatch.setitem(told.comparison, "differences", [pair])
     monkeypatch.setattr(told, "metrics", lambda model: {"auc": 0.8})
     english, slovenian = (Sentences(told, words).resnets.markdown for words in (EN, SL))
-    assert "differ by 0.125 (95 % interval 0.062 to 0.188); the interval does not hold 0." in english
+    assert "differ by 0.125 (95\u00a0% interval 0.062 to 0.188); the interval does not hold 0." in english
     assert "razlika 0,125 (95-odstotni interval od 0,062 do 0,188); v intervalu ni ničle." in slovenian
 
 

@@ -258,9 +258,9 @@ def test_the_sentences_tell_of_the_folds(folded):
     english, slovenian = (Sentences(folded, words).folds.markdown for words in (EN, SL))
     assert f"Over the 5 folds of this study, 24 patients in all, {last} ranks best" in english
     assert f"skupaj 24 bolnikov. Med primerjanimi modeli jih najbolje razvrsti {last} s povprečnim AUC 0,750" in slovenian
-    assert "(95 % interval 0.688 to 0.812; single folds 0.625 to 0.875)" in english
-    assert (f"{last} recognises {EN.percent(0.75)} of the severe (95 % interval 62 to 88\xa0%) and {EN.percent(0.5)} of the mild patients "
-            "(25 to 75\xa0%)") in english
+    assert "(95\u00a0% interval 0.688 to 0.812; single folds 0.625 to 0.875)" in english
+    assert (f"{last} recognises {EN.percent(0.75)} of the severe (95\u00a0% interval 62 to 88\xa0%) and {EN.percent(0.5)} "
+            "of the mild patients (25 to 75\xa0%)") in english
     assert "blago obolelih (od 25 do 75\xa0%)" in slovenian
     assert f"tell 1 of the 10 pairs of models apart, where the test set told 0: {last} lies above {first} (by 0.250)." in english
     assert f"mogoče ločiti 1, na testni množici 0: {last} je nad {first} (za 0,250)." in slovenian

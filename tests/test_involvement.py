@@ -64,7 +64,7 @@ def test_the_sentences_tell_of_subgroups_as_far_as_they_are_known(study, monkeyp
     groups = {"women": group(0.25, 0.5, best), "men": group(0.625, 0.875, best)}
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.5, "groups": groups})
     english, slovenian = said()
-    assert f"The AUC of {best} is 0.375 among women (5; 95 % interval 0.250 to 0.500) and 0.750 among men (5; 0.625 to" in english
+    assert f"The AUC of {best} is 0.375 among women (5; 95\u00a0% interval 0.250 to 0.500) and 0.750 among men (5; 0.625 to" in english
     assert "The intervals of women and men do not overlap." in english and "pri ženskah in pri moških se ne prekrivata" in slovenian
     assert checklist(study)["subgroups"] == ("sec-comparison",)
     groups |= {"men": group(0.375, 0.875, best), "younger": group(0.25, 0.5, best), "older": group(0.25, 0.5, best)}
