@@ -191,12 +191,7 @@ def _run_control(study: Study, units: list[Unit]) -> None:
     model = read_json(layout.comparison, "evaluate")["best_cnn"]
     repeated = replace(settings, seeds=settings.controls)
     jobs = plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, repeated, layout, study.backend, keep_weights=False)
-    found = [float("nan")] * len(jobs)
-    with study.progress.bar("control", len(jobs)) as bar:
-        for index, auc in study.engine.run(control_auc, jobs):
-            found[index] = auc
-            bar.advance()
-    _record(study, units[0], write_control(layout, model, found), time.monotonic() - start)
+    _record(study, units[0], write_control(layout, model, _results(study, "control", control_auc, jobs)), time.monotonic() - start)
 
 
 def _run_folds(study: Study, units: list[Unit]) -> None:
@@ -216,11 +211,7 @@ def _run_external_test(study: Study, units: list[Unit]) -> None:
     start, models = time.monotonic(), sorted(MODELS, key=lambda model: model not in RESNET_MODELS)  # the longest first
     jobs = [ScoreJob(study.layout.root, model, run, EXTERNAL, suited(study.backend, model), 1)
             for model in models for run in range(study.settings.seeds)]
-    scored: list = [None] * len(jobs)
-    with study.progress.bar("external test", len(jobs)) as bar:
-        for index, probabilities in study.engine.run(score_patients, jobs):
-            scored[index] = probabilities
-            bar.advance()
+    scored = _results(study, "external test", score_patients, jobs)
     by_model = {model: [found for job, found in zip(jobs, scored, strict=True) if job.model == model] for model in models}
     _record(study, units[0], write_external(study.settings, study.layout, by_model), time.monotonic() - start)
 
@@ -250,11 +241,7 @@ def _browse(study: Study) -> list[Path]:
 
     compared = read_json(study.layout.comparison, "evaluate")["compared"]
     jobs = browse_jobs(study.layout, compared, study.backend.in_fp32())
-    found: list = [None] * len(jobs)
-    with study.progress.bar("browse", len(jobs)) as bar:
-        for index, maps in study.engine.run(browse_patients, jobs):
-            found[index] = maps
-            bar.advance()
+    found = _results(study, "browse", browse_patients, jobs)
     return write_browsing(study.layout, {
         model: [maps for job, maps in zip(jobs, found, strict=True) if job.model == model] for model in compared})
 
@@ -262,14 +249,18 @@ def _browse(study: Study) -> list[Path]:
 def _run_without_lesions(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.without_lesions import filled_jobs, score_filled, write_without_lesions
 
-    start = time.monotonic()
     jobs = filled_jobs(study.layout, study.settings.seeds, study.backend, study.engine.processes)
+    _timed(study, units[0], lambda: write_without_lesions(study.layout, _results(study, "without lesions", score_filled, jobs)))
+
+
+def _results(study: Study, title: str, function: Callable, jobs: Sequence) -> list:
+    """What every job gave, in the order of the jobs."""
     found: list = [None] * len(jobs)
-    with study.progress.bar("without lesions", len(jobs)) as bar:
-        for index, part in study.engine.run(score_filled, jobs):
-            found[index] = part
+    with study.progress.bar(title, len(jobs)) as bar:
+        for index, result in study.engine.run(function, jobs):
+            found[index] = result
             bar.advance()
-    _record(study, units[0], write_without_lesions(study.layout, found), time.monotonic() - start)
+    return found
 
 
 def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], jobs: list) -> None:

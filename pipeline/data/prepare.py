@@ -30,8 +30,8 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
     return PreparedPatient(
         id=patient.id, label=patient.label,
         slices=np.stack([fit(plane, image_size) for plane in values]).astype(np.float16),
-        lesions=None if lesions is None else np.stack([fit(plane, image_size) for plane in lesions & inside]) >= 0.5,
-        lesion_fraction=_lesion_fraction(lesions, inside) if lungs is None else _lesion_fraction(patient.lesion_mask, lungs),
+        lesions=None if lesions is None else fit_mask(lesions & inside, image_size),
+        lesion_fraction=lesion_fraction(lesions, inside) if lungs is None else lesion_fraction(patient.lesion_mask, lungs),
         age=patient.age, sex=patient.sex,
     )
 
@@ -70,7 +70,13 @@ def fit(plane: np.ndarray, size: int) -> np.ndarray:
     return np.clip(resized, plane.min(initial=0), plane.max(initial=0)).astype(np.float32)
 
 
-def _lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
+def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """Bring a mask, bool (slice, y, x), to (slice, size, size) as `fit` brings slices: a pixel is in it by the half."""
+    return np.stack([fit(plane, size) for plane in mask]) >= 0.5
+
+
+def lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
+    """The share of the lungs that is lesion, of masks (z, y, x); None where lesions are not known."""
     if lesions is None:
         return None
     return float((lesions & lungs).sum() / max(int(lungs.sum()), 1))

@@ -64,7 +64,18 @@ def check_patients(path: Path, rows: Sequence[dict[str, str]], id_column: str = 
             raise BadTable(path, f"patients {owners[scan]} and {patient} have the same path", "give each a scan of their own")
 
 
-def check_files(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
+def check_more(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str], files: Sequence[str]) -> None:
+    """Refuse what breaks the contract in the columns that may be there, and name those that are not among the `known`.
+
+    files: the columns that name files or folders, relative to the table.
+    """
+    _check_lesions(path, rows)
+    _check_files(path, rows, files)
+    _check_demographics(path, rows)
+    _notice_unused(path, rows, known)
+
+
+def _check_files(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
     """Refuse a file or folder, named in one of these columns relative to the table, that is not there."""
     for row in rows:
         for column in columns:
@@ -72,7 +83,7 @@ def check_files(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[st
                 raise MissingPath(path.parent / row[column], f"correct the column {column} of {path}")
 
 
-def check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
+def _check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
     """Refuse lesions that are marked for some of the patients only: nothing could be said of all."""
     without = [number for number, row in enumerate(rows, start=2) if not row.get("lesions")]
     if without and len(without) < len(rows):
@@ -80,7 +91,7 @@ def check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
                        "one that is 0 everywhere where there are none, or leave the column out")
 
 
-def check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:
+def _check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:
     """Refuse an age that is no number of years and a sex other than F or M; both may be empty or absent."""
     for number, row in enumerate(rows, start=2):
         age, sex = row.get("age") or "", row.get("sex") or ""
@@ -95,7 +106,7 @@ def age_and_sex(row: dict[str, str]) -> tuple[float | None, str | None]:
     return float(row["age"]) if row.get("age") else None, (row.get("sex") or "").upper() or None
 
 
-def notice_unused(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str]) -> None:
+def _notice_unused(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str]) -> None:
     """Say which columns are not looked at: a misspelt name would otherwise leave its column out without a word."""
     unused = [column for column in rows[0] if column and column not in known]
     if unused:

@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.patient import PreparedPatient
-from pipeline.data.prepare import choose_slices, fit
+from pipeline.data.prepare import choose_slices, fit, fit_mask, lesion_fraction
 from pipeline.data.reading import read_stack
-from pipeline.data.tables import (
-    age_and_sex,
-    check_demographics,
-    check_files,
-    check_lesions,
-    check_patients,
-    notice_unused,
-    read_table,
-)
+from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
 
@@ -31,9 +23,9 @@ class SlicesSource:
     """
 
     settings: Settings
+    folder: Path
     paths: dict[str, Path]
     rows: dict[str, dict[str, str]]
-    lesions: dict[str, Path]
 
     @classmethod
     def open(cls, settings: Settings) -> "SlicesSource":
@@ -44,12 +36,8 @@ class SlicesSource:
         rows = read_table(table, ("id", "label"))
         check_patients(table, rows)
         paths = {row["id"]: _find(table.parent, row) for row in rows}
-        check_lesions(table, rows)
-        check_files(table, rows, ("lesions",))
-        check_demographics(table, rows)
-        notice_unused(table, rows, COLUMNS)
-        lesions = {row["id"]: table.parent / row["lesions"] for row in rows if row.get("lesions")}
-        return cls(settings, paths, {row["id"]: row for row in rows}, lesions)
+        check_more(table, rows, COLUMNS, ("lesions",))
+        return cls(settings, table.parent, paths, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
         return list(self.paths)
@@ -61,19 +49,19 @@ class SlicesSource:
         chosen, size = _central(stack, self.settings.slices, key), self.settings.image_size
         slices = np.stack([fit(plane, size) for plane in stack[chosen]]).astype(np.float16)
         row, lesions = self.rows[key], self._lesions(key, stack)
-        marked = None if lesions is None else np.stack([fit(plane, size) for plane in lesions[chosen]]) >= 0.5
-        share = None if lesions is None else float(lesions.sum() / (stack > 0).sum())
-        return PreparedPatient(key, int(row["label"]), slices, marked, share, *age_and_sex(row))
+        marked = None if lesions is None else fit_mask(lesions[chosen] & (stack[chosen] > 0), size)
+        return PreparedPatient(key, int(row["label"]), slices, marked, lesion_fraction(lesions, stack > 0), *age_and_sex(row))
 
     def _lesions(self, key: str, stack: np.ndarray) -> np.ndarray | None:
-        """The marked lesions within the lungs, bool (slice, y, x); None where none are marked."""
-        if key not in self.lesions:
+        """The marked lesions, bool (slice, y, x); None where none are marked."""
+        if not self.rows[key].get("lesions"):
             return None
-        lesions = read_stack(self.lesions[key]) > 0
+        path = self.folder / self.rows[key]["lesions"]
+        lesions = read_stack(path) > 0
         if lesions.shape != stack.shape:
-            raise UnreadableFile(self.lesions[key], f"lesions {lesions.shape} and slices {stack.shape} differ in shape",
+            raise UnreadableFile(path, f"lesions {lesions.shape} and slices {stack.shape} differ in shape",
                                  "mark the lesions slice by slice, pixel by pixel")
-        return lesions & (stack > 0)
+        return lesions
 
 
 def _central(stack: np.ndarray, count: int, patient: str) -> np.ndarray:

@@ -8,15 +8,7 @@ import numpy as np
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import Scan, read_scan
-from pipeline.data.tables import (
-    age_and_sex,
-    check_demographics,
-    check_files,
-    check_lesions,
-    check_patients,
-    notice_unused,
-    read_table,
-)
+from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
 from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
 
@@ -39,10 +31,7 @@ class VolumesSource:
         for number, row in enumerate(rows, start=2):
             if not row["path"]:
                 raise BadTable(table, f"line {number} has no path", "name every patient's scan")
-        check_lesions(table, rows)
-        check_files(table, rows, ("path", "mask", "lesions"))
-        check_demographics(table, rows)
-        notice_unused(table, rows, COLUMNS)
+        check_more(table, rows, COLUMNS, ("path", "mask", "lesions"))
         return cls(settings, table.parent, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
