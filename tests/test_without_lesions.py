@@ -107,7 +107,7 @@ def test_runs_are_spread_and_unknown_lesions_leave_nothing(tmp_path, study, monk
     runs = np.stack([np.full((2, count), 0.25), np.tile(np.linspace(0, 1, count), (2, 1))])
     written = Layout(tmp_path)
     monkeypatch.setattr("pipeline.explanations.without_lesions.load_dataset", lambda _: load_dataset(layout))
-    monkeypatch.setattr("pipeline.explanations.without_lesions._original", lambda *_: np.zeros(count))
+    monkeypatch.setattr("pipeline.explanations.without_lesions.read_scores", lambda *_: np.zeros(count))
     parts = [FilledScores(dict.fromkeys(MODELS, runs[:, :, :2]), np.array([[0.5, 0.0], [0.25, 0.0]])),
              FilledScores(dict.fromkeys(MODELS, runs[:, :, 2:]), np.zeros((2, count - 2)))]
     assert len(write_without_lesions(written, parts)) == 2

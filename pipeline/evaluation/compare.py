@@ -74,9 +74,9 @@ def _test_labels(dataset: Dataset) -> np.ndarray:
     return dataset.labels[dataset.members("test")]
 
 
-def read_scores(layout: Layout, model: str, split: str) -> np.ndarray:
-    """Probabilities of a split's patients in the first run, (patient,) in the dataset's order."""
-    rows = read_csv(layout.evaluation(model, "scores.csv"), "evaluate")
+def read_scores(layout: Layout, model: str, split: str, run: int = 0) -> np.ndarray:
+    """Probabilities of a split's patients in a run, (patient,) in the dataset's order."""
+    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
     return np.array([float(row["probability"]) for row in rows if row["split"] == split])
 
 

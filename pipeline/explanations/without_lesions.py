@@ -14,12 +14,13 @@ import torch
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
 from pipeline.evaluation.auc import auc_with_interval
+from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.layout import MODELS, Layout
 from pipeline.models.placing import place, suited
-from pipeline.records import read_csv, write_csv, write_json
+from pipeline.records import write_csv, write_json
 from pipeline.spread import spread_of
 from pipeline.training.predict import predict_slices
 
@@ -55,7 +56,7 @@ class FilledScores:
 
 
 def filled_jobs(layout: Layout, runs: int, backend: Backend, processes: int) -> list[FilledJob]:
-    """The jobs of all test patients, in their order, at least one for each of the processes; none where no lesion is known."""
+    """The jobs of all test patients, in their order, dealt out to all processes; none where no lesion is known."""
     dataset = load_dataset(layout)
     test = dataset.members("test")
     if dataset.lesions is None or not dataset.lesions[test].any():
@@ -74,20 +75,21 @@ def score_filled(job: FilledJob) -> FilledScores:
         {model: np.array([_score(job, layout, model, run, stacks) for run in range(job.runs)]) for model in MODELS}, shares)
 
 
-def _score(job: FilledJob, layout: Layout, model: str, run: int, stacks: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _score(job: FilledJob, layout: Layout, model: str, run: int, stacks: np.ndarray) -> list[np.ndarray]:
     backend = suited(job.backend, model)
-    network = place(load_trained(layout, model, stacks[0].shape[-1], run), backend)
+    network = place(load_trained(layout, model, stacks.shape[-1], run), backend)
     return [patient_mean(predict_slices(network, torch.from_numpy(stack), backend)) for stack in stacks]
 
 
-def _filled(dataset: Dataset, patients: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """By region, in the order of REGIONS, the slices of these patients with it filled in, float16 (patient, slice, y, x), and its
-    shares of the lungs, (region, patient)."""
-    filled, shares = [np.array(dataset.slices[patients]) for _ in REGIONS], np.zeros((len(REGIONS), len(patients)))
+def _filled(dataset: Dataset, patients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The slices of these patients with each region filled in, float16 (region, patient, slice, y, x), and its shares of the lungs,
+    (region, patient)."""
+    shares = np.empty((len(REGIONS), len(patients)))
+    filled = np.empty((*shares.shape, *dataset.slices.shape[1:]), dataset.slices.dtype)
     for position, patient in enumerate(patients):
         found = fill_patient(np.asarray(dataset.slices[patient]), np.asarray(dataset.lesions[patient]), patient)
         for number, (slices, share) in enumerate(found):
-            filled[number][position], shares[number, position] = slices, share
+            filled[number, position], shares[number, position] = slices, share
     return filled, shares
 
 
@@ -123,16 +125,10 @@ def write_without_lesions(layout: Layout, parts: Sequence[FilledScores]) -> list
 
 def _of_model(layout: Layout, model: str, labels: np.ndarray, scores: np.ndarray) -> dict:
     """scores: (run, region, patient)."""
-    runs = [{"original": _ranked(labels, _original(layout, model, run)),
+    runs = [{"original": _ranked(labels, read_scores(layout, model, "test", run)),
              **{region: _ranked(labels, of_region) for region, of_region in zip(REGIONS, of_run, strict=True)}}
             for run, of_run in enumerate(scores)]
     return runs[0] | ({"runs": spread_of(runs)} if len(runs) > 1 else {})
-
-
-def _original(layout: Layout, model: str, run: int) -> np.ndarray:
-    """Probabilities of the test patients as they are, float64 (patient,)."""
-    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
-    return np.array([float(row["probability"]) for row in rows if row["split"] == "test"])
 
 
 def _ranked(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
