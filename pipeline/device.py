@@ -84,6 +84,16 @@ def _has_bf16(device: str) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
 
+def products_lag() -> bool:
+    """Whether fp32 products of matrices run at less than half the rate of convolutions, as on AMD's processors with AVX-512.
+
+    Products are MKL's, which does not use AVX-512 there; convolutions are oneDNN's, which does.
+    """
+    import torch
+
+    return "AMD" in _processor() and torch.backends.mkl.is_available() and "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
 def has_room(device: str, size: int) -> bool:
     """Whether data of `size` bytes may stay in the memory of a device of its own: most of what is free there remains free."""
     if device == "cpu":

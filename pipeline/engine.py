@@ -11,16 +11,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 
 from pipeline.errors import LostWorker
-from pipeline.memory import LOADED, WORKING, fitting_processes, free_memory
+from pipeline.memory import LOADED, WORKING, fitting_processes, free_memory, give_back_freed
 
 # What worker processes find in their environment when they load numpy and torch.
 WORKER_ENVIRONMENT = {
     # One thread per process; torch is told its threads per job.
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"),
-    # Keep freed memory: otherwise every training step gives its activations back to the kernel and takes them again
-    # page by page (10,000 page faults a step with ResNet18). Systems without glibc ignore these.
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20),
+    # Keep freed memory while a job runs: otherwise every training step gives its activations back to the kernel and takes them
+    # again page by page (10,000 page faults a step with ResNet18). Systems without glibc ignore these.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(64 * 2**20),
 }
 
@@ -97,7 +97,7 @@ class Engine:
         while waiting or running:
             while waiting and len(running) < at_once and self._fits([jobs[waiting[-1]], *(jobs[index] for index in running.values())]):
                 index = waiting.pop()
-                running[pool.submit(function, jobs[index])] = index
+                running[pool.submit(run_and_let_go, function, jobs[index])] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), _result(future)
 
@@ -115,6 +115,14 @@ class Engine:
     def _stop_workers(self) -> None:
         for process in list((getattr(self._pool, "_processes", None) or {}).values()):
             process.terminate()
+
+
+def run_and_let_go(function: Callable, job) -> object:
+    """In a worker: run a job, and keep no memory beyond what a worker is counted with."""
+    try:
+        return function(job)
+    finally:
+        give_back_freed(LOADED + WORKING)
 
 
 def _result(future: Future) -> object:

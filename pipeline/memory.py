@@ -3,6 +3,7 @@
 A machine of many cores and little memory would otherwise start more work than fits, and the system would kill it.
 """
 
+import ctypes
 import math
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def free_memory() -> float:
 def fitting_processes(memory: float) -> float:
     """Worker processes that fit into `memory` bytes, at least one; not rounded, since the memory may be infinite."""
     return max(memory / (LOADED + WORKING), 1)
+
+
+def give_back_freed(most: float) -> None:
+    """Hand memory that was freed but kept back to the system, where this process holds more than `most` bytes of its own."""
+    try:
+        import psutil
+
+        held = psutil.Process().memory_info()
+        if held.rss - getattr(held, "shared", 0) > most:
+            ctypes.CDLL(None).malloc_trim(0)
+    except (ImportError, AttributeError, TypeError):  # without psutil, or without glibc, which alone is told to keep it
+        return
 
 
 def _group_limit(groups: Path = Path("/proc/self/cgroup"), mounted: Path = CONTROL_GROUPS) -> float:

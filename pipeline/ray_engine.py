@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engine import WORKER_ENVIRONMENT, Engine
+from pipeline.engine import WORKER_ENVIRONMENT, Engine, run_and_let_go
 from pipeline.errors import UserError
 from pipeline.memory import LOADED, WORKING
 
@@ -173,7 +173,7 @@ def _run_at_node(function: Callable, job, mark: str, key: str, packed: dict | No
         if packed is None:
             raise UserError("a node joined that does not see the study's folder; start the command again")
         job = _moved(job, _unpack(key, packed))
-    return function(job)
+    return run_and_let_go(function, job)
 
 
 def _unpack(key: str, packed: dict) -> Path:

@@ -16,6 +16,7 @@ from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.layout import CONV_MODELS, MODELS, Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model, stages_of
+from pipeline.training.adam import Adam
 from pipeline.training.loop import Hyperparameters, TrainingData
 from pipeline.training.predict import predict_slices
 from pipeline.training.steps import Steps
@@ -52,12 +53,12 @@ def test_training_and_scoring_stay_on_the_device(model, near, monkeypatch):
     data = far_data() if near else TrainingData(torch.zeros(4, 1, 128, 128).half(), torch.zeros(4, 1), torch.zeros(2, 2, 128, 128).half(),
                                                 np.array([0, 1]))
     network = place(build_model(model, 128), AWAY)
-    adam = torch.optim.Adam  # the fused one does not know `meta`
-    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, rate, weight_decay, **_: adam(parameters, rate, weight_decay=weight_decay))
+    monkeypatch.setattr("pipeline.training.adam.Adam",  # the fused kernel does not know `meta`
+                        lambda parameters, rate, weight_decay, **_: Adam(parameters, rate, weight_decay=weight_decay))
     steps = Steps(network, data.images, data.labels, 1e-3, AWAY)
     steps.train_epoch([torch.arange(4)], 1e-3)
     assert stops_where_it_is_read(steps.mean_loss)
-    assert all("exp_avg" in steps.optimizer.state[parameter] for parameter in network.parameters())  # it took its step
+    assert all("exp_avg" in steps.optimizer.moments(parameter) for parameter in network.parameters())  # it took its step
     assert stops_where_it_is_read(lambda: predict_slices(network, data.watched, AWAY))
 
 

@@ -1,10 +1,12 @@
 """Layers exchanged for faster ones, against torch's own: deep convolutions, one slice on three channels."""
 
+from functools import partial
 from importlib.util import find_spec
 
 import pytest
 import torch
 
+from pipeline import device
 from pipeline.device import Backend
 from pipeline.layout import MODELS, RESNET_MODELS
 from pipeline.models import placing, products
@@ -13,6 +15,7 @@ from pipeline.models.placing import place, suited
 from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
 
 CPU = Backend("cpu", bf16=False, channels_last=True)
+IN_BF16 = Backend("cpu", bf16=True, channels_last=True)
 
 
 @pytest.mark.parametrize(("size", "stride", "padding", "pixels"), [(3, 1, 1, 4), (3, 2, 1, 8), (3, 2, 1, 7), (5, 1, 0, 9), (2, 2, 0, 6)])
@@ -29,30 +32,91 @@ def test_products_are_what_torch_computes(size, stride, padding, pixels, memory_
     assert torch.allclose(products.weight_gradient(images, gradient, size, stride, padding), by_weight)
 
 
-def test_small_output_maps_are_products():
-    weight = torch.zeros(8, 128, 3, 3)
-    assert products.suits(torch.zeros(1, 128, 4, 4), weight, 1, 1) and products.suits(torch.zeros(1, 128, 8, 8), weight, 2, 1)
-    assert not products.suits(torch.zeros(1, 128, 8, 8), weight, 1, 1) and not products.suits(torch.zeros(1, 128, 5, 4), weight, 1, 1)
+@pytest.mark.parametrize(("pixels", "stride", "padding", "found"), [(4, 1, 1, 16), (8, 2, 1, 16), (8, 1, 1, 64), (5, 1, 0, 9)])
+def test_the_pixels_of_an_output_map(pixels, stride, padding, found):
+    weight = torch.zeros(8, 2, 3, 3)
+    assert products.output_pixels(torch.zeros(1, 2, pixels, pixels), weight, stride, padding) == found
+    assert torch.conv2d(torch.zeros(1, 2, pixels, pixels), weight, None, stride, padding)[0, 0].numel() == found
 
 
-def test_only_deep_convolutions_of_the_fp32_path_on_the_cpu_are_exchanged():
-    def network() -> torch.nn.Sequential:
-        return torch.nn.Sequential(torch.nn.Conv2d(1, 128, 3, bias=False), torch.nn.Conv2d(128, 8, 3, bias=False),
-                                   torch.nn.Conv2d(128, 8, 1, bias=False))
+def exchanged(backend: Backend) -> list[bool]:
+    """Which of a 3 x 3 convolution of 1 channel, of 64, of 128, and a 1 x 1 one of 128 the backend has exchanged."""
+    shapes = ((1, 64, 3), (64, 128, 3), (128, 128, 3), (128, 8, 1))
+    network = torch.nn.Sequential(*(torch.nn.Conv2d(*shape, bias=False) for shape in shapes))
+    return [isinstance(layer, QuickConv2d) for layer in place(network, backend)]
 
-    fast, plain, half = network(), network(), network()
-    place(fast, CPU)
-    place(plain, Backend("cpu", bf16=False, channels_last=False))
-    place(half, Backend("cpu", bf16=True, channels_last=True))
-    assert [isinstance(layer, QuickConv2d) for layer in fast] == [False, True, False]
-    assert not any(isinstance(layer, QuickConv2d) for net in (plain, half) for layer in net)
+
+def test_deep_convolutions_on_the_cpu_are_exchanged(monkeypatch):
+    monkeypatch.setattr(placing, "products_lag", lambda: False)
+    assert exchanged(CPU) == [False, True, True, False]
+    assert exchanged(IN_BF16) == [False, False, True, False]
+    assert not any(exchanged(Backend("cpu", bf16=False, channels_last=False)))
+
+
+def test_where_products_lag_behind_convolutions_they_are_taken_in_bf16_alone(monkeypatch):
+    monkeypatch.setattr(placing, "products_lag", lambda: True)
+    assert not any(exchanged(CPU)) and any(exchanged(IN_BF16))
+
+
+@pytest.mark.parametrize(("processor", "capability", "mkl", "lag"), [
+    ("AMD EPYC", "AVX512", True, True), ("AMD Ryzen 5 3600", "AVX2", True, False), ("AMD EPYC", "AVX512", False, False),
+    ("Intel(R) Xeon(R) Processor", "AVX512", True, False), ("Intel64 Family 6 Model 85, GenuineIntel", "AVX512", True, False)])
+def test_products_lag_on_amd_processors_with_avx_512(processor, capability, mkl, lag, monkeypatch):
+    monkeypatch.setattr(device, "_processor", lambda: processor)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    assert device.products_lag() is lag
+
+
+@pytest.mark.parametrize(("dtype", "pixels", "taken"), [
+    (torch.float32, 4, {"convolve", "image_gradient", "weight_gradient"}), (torch.float32, 12, set()),
+    (torch.bfloat16, 4, {"convolve", "image_gradient", "weight_gradient"}), (torch.bfloat16, 8, {"weight_gradient"}),
+    (torch.bfloat16, 9, set())])
+def test_small_maps_are_products(dtype, pixels, taken, monkeypatch):
+    called = set()
+    for name in ("convolve", "image_gradient", "weight_gradient"):
+        monkeypatch.setattr(products, name, partial(lambda name, plain, *values: called.add(name) or plain(*values),
+                                                    name, getattr(products, name)))
+    layer = torch.nn.Conv2d(128, 16, 3, padding=1, bias=False)
+    layer.__class__, layer.filtered = QuickConv2d, False
+    images = torch.rand(2, 128, pixels, pixels, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        output = layer(images)
+    output.float().sum().backward()
+    assert output.dtype == dtype and called == taken
+    assert images.grad.dtype == layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("pixels", [4, 8, 16])
+def test_in_bf16_quick_convolutions_are_as_near_to_exact_ones_as_torchs_own(stride, pixels):
+    torch.manual_seed(2)
+    layer = torch.nn.Conv2d(128, 64, 3, stride, padding=1, bias=False).to(memory_format=torch.channels_last)
+    images = torch.randn(4, 128, pixels, pixels).to(memory_format=torch.channels_last).requires_grad_()
+    output = layer(images)
+    gradient = torch.randn_like(output)
+    inputs = (images, layer.weight)
+    exact = [output, *torch.autograd.grad(output, inputs, gradient)]
+
+    def found() -> list[torch.Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            output = layer(images)
+        return [output, *torch.autograd.grad(output, inputs, gradient.bfloat16())]
+
+    own = found()
+    place(torch.nn.Sequential(layer), IN_BF16)
+    assert type(layer) is QuickConv2d
+    for name, true, torchs, ours in zip(("output", "by images", "by weight"), exact, own, found(), strict=True):
+        off = [((values.float() - true).abs().mean() / true.abs().mean()).item() for values in (torchs, ours)]
+        assert off[1] < 1.5 * off[0] < 0.02, name
 
 
 @pytest.mark.parametrize("channels", [64, 128, 256])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("pixels", [4, 12])
 @pytest.mark.parametrize(("filtered", "by_products"), [(True, True), (True, False), (False, True), (False, False)])
-def test_a_network_with_quick_convolutions_learns_the_same(channels, stride, pixels, filtered, by_products):
+def test_a_network_with_quick_convolutions_learns_the_same(channels, stride, pixels, filtered, by_products, monkeypatch):
+    monkeypatch.setattr(placing, "products_lag", lambda: False)
     torch.manual_seed(2)
     last = torch.nn.Conv2d(channels, 16, 3, stride, padding=1, bias=False)
     network = torch.nn.Sequential(torch.nn.Conv2d(1, channels, 3, padding=1), torch.nn.ReLU(), last)
@@ -65,7 +129,8 @@ def test_a_network_with_quick_convolutions_learns_the_same(channels, stride, pix
     assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(before, after, strict=True))
 
 
-def test_a_map_alone_gets_its_gradient_without_the_kernels():
+def test_a_map_alone_gets_its_gradient_without_the_kernels(monkeypatch):
+    monkeypatch.setattr(placing, "products_lag", lambda: False)
     layer = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).requires_grad_(False)
     images = torch.rand(2, 64, 16, 16, requires_grad=True)
     (before,) = torch.autograd.grad(layer(images).square().sum(), images)

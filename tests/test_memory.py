@@ -1,6 +1,10 @@
 """As many worker processes as the memory holds, jobs side by side as far as it does, and the limits of containers and batch jobs."""
 
 import math
+import os
+import platform
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +15,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
-from pipeline.engine import Engine
+from pipeline.engine import WORKER_ENVIRONMENT, Engine
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.scoring import score_split
 from pipeline.memory import _group_limit, fitting_processes, free_memory
@@ -100,3 +104,46 @@ def test_a_study_says_that_it_takes_fewer_processes(capsys, monkeypatch, tmp_pat
     monkeypatch.setattr("pipeline.study.core_count", lambda: 3)
     assert main(["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
     assert "processes: 1 on 3 cores, as many as the free memory holds" in capsys.readouterr().out
+
+
+FREES = """
+import sys
+
+import numpy as np
+import psutil
+from pipeline.memory import give_back_freed
+
+
+def held() -> float:
+    return psutil.Process().memory_info().rss / 1e6
+
+
+before = held()
+freed = [np.ones(50_000_000, np.int8) for _ in range(6)]
+kept = np.ones(1_000_000, np.int8)  # above what is freed
+del freed
+kept_by_worker = held()
+give_back_freed(float(sys.argv[1]))
+print(before, kept_by_worker, held())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep what is freed")
+@pytest.mark.parametrize(("most", "given"), [(1e6, True), (1e12, False)])
+def test_a_worker_keeps_freed_memory_and_hands_back_what_is_too_much(most, given):
+    environment = os.environ | WORKER_ENVIRONMENT
+    found = subprocess.run([sys.executable, "-c", FREES, str(most)], capture_output=True, text=True, check=True, env=environment)
+    before, kept, after = (float(value) for value in found.stdout.split())
+    assert kept - before > 295
+    assert after - before < 20 if given else after - before > 295
+
+
+def test_jobs_of_a_worker_end_with_what_they_gave_and_failed_with():
+    with Engine(1, memory=3e9) as engine:
+        assert dict(engine.run(str.upper, ["a", "b"])) == {0: "A", 1: "B"}
+        with pytest.raises(ZeroDivisionError):
+            list(engine.run(_divide, [0]))
+
+
+def _divide(value: float) -> float:
+    return 1 / value

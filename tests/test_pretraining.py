@@ -15,6 +15,7 @@ from pipeline.pretraining import train
 from pipeline.pretraining.images import ImageJob, make_image, make_images
 from pipeline.pretraining.train import PretrainJob, pretrain
 from pipeline.settings import load_settings
+from pipeline.training.adam import Adam
 
 
 def test_images_are_seeded_and_vary_within_a_class():
@@ -64,8 +65,7 @@ def pretraining(tmp_path, device: str) -> PretrainJob:
 @pytest.mark.parametrize("room", [True, False])
 def test_pretraining_stays_on_its_device_until_a_loss_is_read(tmp_path, monkeypatch, room):
     """torch's device `meta` holds no numbers, but refuses to mix its tensors with the CPU's."""
-    plain = torch.optim.Adam
-    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, lr, **options: plain(parameters, lr))  # the fused one does not know `meta`
+    monkeypatch.setattr("pipeline.training.adam.Adam", lambda parameters, lr, **_: Adam(parameters, lr))  # the fused one does not know `meta`
     monkeypatch.setattr(train, "has_room", lambda device, size: room)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta tensor") as stopped:
         pretrain(pretraining(tmp_path, "meta"))

@@ -12,27 +12,28 @@ from pipeline.models.convolution import QuickConv2d
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.models.resnet import SameSliceConv2d
+from pipeline.training.adam import adam
 from pipeline.training.predict import as_input
 
-MODEL, ROUNDS = "ResNet18og", 7
+MODEL, RATE, ROUNDS = "ResNet18og", 1e-4, 7
 
 
 def time_without(image_size: int, batch_size: int, backend: Backend) -> dict[str, float]:
-    """Seconds of a training step by variant, medians of rounds in which the variants take turns, one thread on the CPU.
+    """Seconds of a training step by variant, medians of rounds in which the variants take turns, with the threads torch has.
 
-    Winograd's filtering and the products belong to the fp32 path of CPUs; where there is bf16 they are left out beside it, and a GPU
-    knows neither.
+    Only CPUs know products, weights in their order, and in fp32 Winograd's filtering.
     """
-    exact, plain = backend.in_fp32(), Backend(backend.device, bf16=False, channels_last=False)
-    in_fp32 = "without bf16 and" if backend.bf16 else "without"
-    variants: dict[str, tuple[Backend, Callable[[nn.Module], None], bool]] = {
-        "all": (backend, _undo_nothing, True),
-        "without the optimiser's fused kernel": (backend, _undo_nothing, False),
-        "without one slice under summed kernels": (backend, _undo_same_slice, True),
-        **({"without bf16": (exact, _undo_nothing, True)} if backend.bf16 else {}),
-        **({f"{in_fp32} Winograd's filtering": (exact, lambda model: _undo(model, "filtered"), True),
-            f"{in_fp32} products of matrices": (exact, lambda model: _undo(model, "products"), True)} if backend.device == "cpu" else {}),
-        "without any (fp32, NCHW)": (plain, _undo_nothing, False),
+    on_cpu, plain = backend.device == "cpu", Backend(backend.device, bf16=False, channels_last=False)
+    filters = on_cpu and not backend.bf16
+    variants: dict[str, tuple[Backend, Callable[[nn.Module], None], Callable[[list[nn.Parameter]], torch.optim.Adam]]] = {
+        "all": (backend, _undo_nothing, _adam),
+        "without one slice under summed kernels": (backend, _undo_same_slice, _adam),
+        **({"without products of matrices": (backend, lambda model: _undo(model, "products"), _adam)} if on_cpu else {}),
+        **({"without Winograd's filtering": (backend, lambda model: _undo(model, "filtered"), _adam)} if filters else {}),
+        **({"without weights in the order of their memory": (backend, _undo_nothing, _fused_adam)} if on_cpu else {}),
+        "without the optimiser's fused kernel": (backend, _undo_nothing, _unfused_adam),
+        **({"without bf16": (backend.in_fp32(), _undo_nothing, _adam)} if backend.bf16 else {}),
+        "without any (fp32, NCHW)": (plain, _undo_nothing, _unfused_adam),
     }
     steps = {name: _step(image_size, batch_size, *variant) for name, variant in variants.items()}
     return dict(zip(steps, medians_in_turn(list(steps.values()), backend.device, ROUNDS), strict=True))
@@ -54,12 +55,25 @@ def _undo(model: nn.Module, path: str) -> None:
             setattr(module, path, False)
 
 
-def _step(image_size: int, batch_size: int, backend: Backend, undo: Callable[[nn.Module], None], fused: bool) -> Callable[[], None]:
+def _adam(weights: list[nn.Parameter]) -> torch.optim.Adam:
+    return adam(weights, RATE, 0.0, weights[0].device.type, False)
+
+
+def _fused_adam(weights: list[nn.Parameter]) -> torch.optim.Adam:
+    return torch.optim.Adam(weights, RATE, fused=True)
+
+
+def _unfused_adam(weights: list[nn.Parameter]) -> torch.optim.Adam:
+    return torch.optim.Adam(weights, RATE, foreach=False)
+
+
+def _step(image_size: int, batch_size: int, backend: Backend, undo: Callable[[nn.Module], None],
+          optimizer_of: Callable[[list[nn.Parameter]], torch.optim.Adam]) -> Callable[[], None]:
     torch.manual_seed(0)
     model = place(build_model(MODEL, image_size), backend)
     undo(model)
     model.train()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=fused, foreach=False if not fused else None)
+    optimizer = optimizer_of(list(model.parameters()))
     images = as_input(torch.rand(batch_size, 1, image_size, image_size), backend)
     labels = (torch.arange(batch_size) % 2).float()[:, None].to(backend.device)
 

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from pipeline.benchmarks.timing import run_until_done
 from pipeline.device import Backend
 from pipeline.models.placing import place
+from pipeline.training.adam import adam
 from pipeline.training.loop import TrainingData, batches
 from pipeline.training.predict import as_input, predict_slices
 from pipeline.training.state import capture, write_state
@@ -22,7 +23,7 @@ def time_parts(model: nn.Module, data: TrainingData, batch_size: int, backend: B
     """Seconds of each of PARTS over one epoch, after a warm-up epoch; the same calls as `fit_network` makes."""
     place(model, backend)
     data = data.near(backend)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
+    optimizer = adam(model.parameters(), 1e-4, 0.0, backend.device, False)
     _epoch(model, data, optimizer, batch_size, backend)
     return _epoch(model, data, optimizer, batch_size, backend)
 

@@ -10,6 +10,7 @@ from pipeline.device import Backend
 from pipeline.training.predict import as_input
 
 MATRIX = {"cpu": 2048, "cuda": 8192}  # a GPU needs larger ones to reach its rate
+CONVOLUTION = 64, 256, 16  # images, channels in and out, and side: a layer of ResNet18 whose maps stay in the cache
 COPIED_BYTES = 256 * 2**20
 TRIES = 10
 STEADY = 0.15  # a machine's rates may move by this share of the larger
@@ -47,9 +48,9 @@ class Work:
 
 
 def measure_machine(backend: Backend) -> Machine:
-    """Measure the rates with torch's own matrix product and copy, all cores working."""
-    plain = _matrix_rate(backend.device, torch.float32)
-    rate = _matrix_rate(backend.device, torch.bfloat16) if backend.bf16 else plain
+    """Measure the rates with torch's own matrix product (on a CPU its convolution as well) and copy, all cores working."""
+    plain = _rate(backend.device, torch.float32)
+    rate = _rate(backend.device, torch.bfloat16) if backend.bf16 else plain
     source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
     target = torch.empty_like(source)
     copy = shortest_seconds(lambda: target.copy_(source), backend.device, TRIES)
@@ -67,10 +68,24 @@ def drift(before: Machine, after: Machine) -> str:
                      if abs(new - old) > STEADY * max(old, new))
 
 
-def _matrix_rate(device: str, kind: torch.dtype) -> float:
+def _rate(device: str, kind: torch.dtype) -> float:
+    """Of the quicker one: on a CPU products and convolutions come from two libraries, which need not be equally good on it."""
+    product = _product_rate(device, kind)
+    return max(product, _convolution_rate(kind)) if device == "cpu" else product
+
+
+def _product_rate(device: str, kind: torch.dtype) -> float:
     side = MATRIX[device]
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
     return 2 * side**3 / shortest_seconds(lambda: left @ right, device, TRIES)
+
+
+def _convolution_rate(kind: torch.dtype) -> float:
+    count, channels, side = CONVOLUTION
+    images, kernels = torch.randn(count, channels, side, side), torch.randn(channels, channels, 3, 3)
+    images, kernels = (values.to(kind, memory_format=torch.channels_last) for values in (images, kernels))
+    operations = 2 * images.numel() * channels * 9
+    return operations / shortest_seconds(lambda: torch.conv2d(images, kernels, padding=1), "cpu", TRIES)
 
 
 def training_work(model: nn.Module, image_size: int, batch_size: int, backend: Backend) -> Work:

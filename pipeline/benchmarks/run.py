@@ -5,11 +5,13 @@ validation slices. Medians over repetitions after a warm-up; the epochs are cut 
 needs what this machine lacks is left out and said to be left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from pipeline.benchmarks.growth import FACTORS, measure_growth
 from pipeline.benchmarks.timing import REPETITIONS, medians_in_turn
 from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, shortened, smallest, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
-from pipeline.device import device_name
+from pipeline.device import Backend, device_name
 from pipeline.engine import Engine, core_count
 from pipeline.layout import CNN_MODELS, DNN_MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger
@@ -40,6 +42,7 @@ from pipeline.training.together import joined, run_together
 from pipeline.training.trial import build_untrained_model, run_training
 from pipeline.training.tune import plan_jobs
 
+Result = TypeVar("Result")
 EPOCHS, TRIALS = 3, 8
 VALUES = Hyperparameters(1e-4, 0.0, 1.0)
 SMALL = DNN_MODELS + CNN_MODELS
@@ -66,11 +69,10 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
             write_json(layout.root / "bench.json", rows)  # a run that is cut off leaves what it has found
             for row in rows[-len(found):]:
                 print(_line(row), flush=True)
-        parts = _parts(study)
-        floors = _floors(study, machine)
+        parts = _in_worker(study, partial(_parts, study.layout, settings, study.backend))
+        floors = _in_worker(study, partial(_floors, settings, study.backend, machine))
+        ablation = _in_worker(study, partial(_ablation, settings, study.backend))
         after = measure_machine(study.backend)
-        torch.set_num_threads(1)
-        ablation = time_without(settings.image_size, settings.batch_size, study.backend)
     write_json(layout.root / "bench-parts.json", {
         "commit": current_commit(), "profile": settings.profile, "device": rows[0]["device"], "device_type": device,
         "bf16": study.backend.bf16, "machine": vars(machine), "machine_after": vars(after),
@@ -152,6 +154,28 @@ def _random_images(size: int, count: int) -> TrainingData:
                         np.arange(count // 2) % 2)
 
 
+def _in_worker(study: Study, work: Callable[[], Result]) -> Result:
+    """What `work` gives in one of the processes in which the jobs of a study run; on a GPU that is this one."""
+    ((_, found),) = study.engine.run(_call, [work])
+    return found
+
+
+def _call(work: Callable[[], Result]) -> Result:
+    return work()
+
+
+def _large_epoch(backend: Backend, batch: int) -> tuple[float, float]:
+    """Seconds of training one epoch on large images and scoring them, and of scoring them alone, after a warm-up."""
+    torch.set_num_threads(core_count())
+    model = place(build_model("ResNet18_nowig", LARGE), backend)
+    data = _random_images(LARGE, LARGE_IMAGES[backend.device]).near(backend)  # as in a study, whose trials find it there
+    few = replace(data, images=data.images[:batch], labels=data.labels[:batch])
+    fit = partial(fit_network, model, data, VALUES, 1, batch, 0, backend)
+    seconds = medians_in_turn([fit, partial(predict_slices, model, data.watched, backend)], backend.device, 1,
+                              [partial(fit_network, model, few, VALUES, 1, batch, 0, backend)])
+    return seconds[0], seconds[1]
+
+
 def _large_images(study: Study, machine: Machine) -> list[dict]:
     """ResNet18 at 512 x 512: one epoch with scoring against Lightning, and the shares of the matrix rate."""
     backend, batch = study.backend, study.settings.batch_size
@@ -159,16 +183,16 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
     data = _random_images(LARGE, images)
     torch.set_num_threads(core_count())
     work = training_work(build_model("ResNet18_nowig", LARGE), LARGE, batch, backend)
-    model = place(build_model("ResNet18_nowig", LARGE), backend)
-    near = data.near(backend)  # as in a study, whose trials find it there
+    found: list[tuple[float, float]] = []
 
     def lightning() -> None:
         framework.fit_with_lightning(build_model("ResNet18_nowig", LARGE), data, VALUES, 1, batch, backend.device)
 
-    works = [lambda: fit_network(model, near, VALUES, 1, batch, 0, backend), lambda: predict_slices(model, near.watched, backend)]
+    works = [lambda: found.append(_in_worker(study, partial(_large_epoch, backend, batch)))]
     if framework.is_installed():
         works.append(lightning)
-    ours, scoring, *other = medians_in_turn(works, backend.device)
+    _, *other = medians_in_turn(works, backend.device)
+    ours, scoring = (median(times) for times in zip(*found[1:], strict=True))  # the first was the warm-up
     steps = images // batch
     share = work.operations * steps / (ours - scoring) / machine.matrix_rate
     scored = work.forward / batch * data.watched.shape[0] * data.watched.shape[1] / scoring / machine.matrix_rate
@@ -180,7 +204,7 @@ def _large_images(study: Study, machine: Machine) -> list[dict]:
     name += ", training and scoring"
     if not other:
         return [_row(name, ours, None, FRAMEWORK_GOAL, f"{note}; Lightning is not installed (pip install .[bench])"), *rows]
-    kept = "" if near is data else "; our data lie on the device beforehand, as trials find them"
+    kept = "" if backend.device == "cpu" else "; our data lie on the device beforehand, as trials find them"
     return [_row(name, ours, other[0], FRAMEWORK_GOAL, f"against Lightning with its defaults; {note}{kept}"), *rows]
 
 
@@ -197,24 +221,29 @@ def _growth(study: Study) -> list[dict]:
     return rows
 
 
-def _parts(study: Study) -> dict[str, dict[str, float]]:
+def _parts(layout: Layout, settings: Settings, backend: Backend) -> dict[str, dict[str, float]]:
     """Seconds of each part of an epoch, by model, in one process with one thread as on the CPU in a search."""
-    dataset = load_dataset(study.layout)
-    data = gather_training_data(dataset, study.settings.monitor_slices)
+    dataset = load_dataset(layout)
+    data = gather_training_data(dataset, settings.monitor_slices)
     torch.set_num_threads(1)
-    return {model: time_parts(build_untrained_model(study.layout, model, dataset.slices.shape[-1]), data,
-                              study.settings.batch_size, suited(study.backend, model)) for model in TUNED_MODELS}
+    return {model: time_parts(build_untrained_model(layout, model, dataset.slices.shape[-1]), data,
+                              settings.batch_size, suited(backend, model)) for model in TUNED_MODELS}
 
 
-def _floors(study: Study, machine: Machine) -> dict[str, dict[str, float]]:
+def _ablation(settings: Settings, backend: Backend) -> dict[str, float]:
+    torch.set_num_threads(1)
+    return time_without(settings.image_size, settings.batch_size, backend)
+
+
+def _floors(settings: Settings, chosen: Backend, machine: Machine) -> dict[str, dict[str, float]]:
     """Per model: operations and bytes of a training step, the floor, and what a step takes with all cores."""
-    size, batch = study.settings.image_size, study.settings.batch_size
+    size, batch = settings.image_size, settings.batch_size
     torch.set_num_threads(core_count())
-    steps = STEPS[study.backend.device]
-    data = _random_images(size, steps * batch).near(study.backend)
+    steps = STEPS[chosen.device]
+    data = _random_images(size, steps * batch).near(chosen)
     found = {}
     for name in TUNED_MODELS:
-        backend = suited(study.backend, name)
+        backend = suited(chosen, name)
         work = training_work(build_model(name, size), size, batch, backend)
         model = place(build_model(name, size), backend)
         scoring, epoch = medians_in_turn([partial(predict_slices, model, data.watched, backend),

@@ -1,7 +1,7 @@
-"""Convolutions of CPUs that compute in fp32: layers exchanged for ones that pick the quickest way to the same sums.
+"""Convolutions on CPUs: layers exchanged for ones that pick the quickest way to the same sums.
 
-Where tiles are many, Winograd's filtering (`winograd.py`). Elsewhere oneDNN's kernels, except in deep layers: on small maps all
-is products of matrices (`products.py`), and in the deepest ones the weight gradient is on all maps.
+In fp32, where tiles are many, Winograd's filtering (`winograd.py`). Elsewhere oneDNN's kernels, except in deep layers: on small maps
+all is products of matrices (`products.py`), and the weight gradient is on larger maps too.
 """
 
 import torch
@@ -11,9 +11,10 @@ from pipeline.models import products, winograd
 
 # With fewer input channels oneDNN's forward kernel is as quick as Winograd's filtering, and all its kernels as products.
 DEEP = 128
-# From so many on the weight gradient is quicker as a product on maps of any size.
-DEEPEST = 256
-# With fewer input channels than this oneDNN is quicker throughout.
+# In fp32, from so many on, the weight gradient is quicker as a product on maps of any size; in bf16 it is in all deep layers, on
+# output maps of so many pixels at most.
+DEEPEST, MOST_PIXELS_IN_BF16 = 256, 64
+# With fewer input channels than this oneDNN is quicker throughout in fp32; in bf16 it is in all layers that are not deep.
 FEWEST_CHANNELS = 64
 
 
@@ -30,10 +31,12 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx, images, weight, layer):
         ctx.save_for_backward(images, weight)
         ctx.stride, ctx.padding = layer.stride[0], layer.padding[0]
-        deep = layer.in_channels >= DEEP
-        ctx.filtered = layer.filtered and winograd.suits(images, weight, ctx.stride, ctx.padding)
-        ctx.small = layer.products and deep and products.suits(images, weight, ctx.stride, ctx.padding)
-        ctx.weight_product = ctx.small or (layer.products and layer.in_channels >= DEEPEST)
+        deep, in_bf16 = layer.in_channels >= DEEP, images.dtype == torch.bfloat16
+        pixels = products.output_pixels(images, weight, ctx.stride, ctx.padding)
+        ctx.filtered = layer.filtered and not in_bf16 and winograd.suits(images, weight, ctx.stride, ctx.padding)
+        ctx.small = layer.products and deep and pixels <= products.MOST_PIXELS
+        quicker = deep and pixels <= MOST_PIXELS_IN_BF16 if in_bf16 else layer.in_channels >= DEEPEST
+        ctx.weight_product = ctx.small or (layer.products and quicker)
         if ctx.filtered and deep:
             return winograd.convolve(images, weight)
         if ctx.small:
@@ -65,17 +68,20 @@ class QuickConv2d(nn.Conv2d):
     filtered = products = True
 
     def _conv_forward(self, input, weight, bias):
+        if torch.is_autocast_enabled("cpu"):  # which casts the inputs of torch's own layers alone
+            dtype = torch.get_autocast_dtype("cpu")
+            input, weight = input.to(dtype), weight.to(dtype)
         return _Convolution.apply(input, weight, self)
 
 
-def use_quick_convolutions(model: nn.Module) -> None:
-    """Exchange the convolutions of `model` that have a quicker way."""
+def use_quick_convolutions(model: nn.Module, bf16: bool) -> None:
+    """Exchange the convolutions of `model` that have a quicker way; bf16: whether it computes in bfloat16."""
     for module in model.modules():
-        if type(module) is nn.Conv2d and _suits(module):
+        if type(module) is nn.Conv2d and _suits(module, DEEP if bf16 else FEWEST_CHANNELS):
             module.__class__ = QuickConv2d
 
 
-def _suits(layer: nn.Conv2d) -> bool:
+def _suits(layer: nn.Conv2d, fewest_channels: int) -> bool:
     square = len({*layer.kernel_size}) == len({*layer.stride}) == len({*layer.padding}) == 1
     return (square and layer.bias is None and layer.groups == 1 and layer.dilation == (1, 1)
-            and layer.in_channels >= FEWEST_CHANNELS and layer.kernel_size[0] > 1)
+            and layer.in_channels >= fewest_channels and layer.kernel_size[0] > 1)

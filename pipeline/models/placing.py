@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from torch import nn
 
-from pipeline.device import Backend
+from pipeline.device import Backend, products_lag
 from pipeline.layout import RESNET_MODELS
 from pipeline.models.convolution import use_quick_convolutions
 from pipeline.models.dnn import use_long_rows
@@ -31,8 +31,8 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
     model.to(backend.device, memory_format=backend.memory_format)
     if backend.channels_last:
         use_same_slice(model)
-        if backend.device == "cpu" and not backend.bf16:
-            use_quick_convolutions(model)
+        if backend.device == "cpu" and (backend.bf16 or not products_lag()):
+            use_quick_convolutions(model, backend.bf16)
         if backend.device == "cuda":
             use_long_rows(model)
             use_unshuffled(model)

@@ -7,14 +7,14 @@ Without groups and dilation, square kernels. Axes: images (n, c, y, x), weight (
 import torch
 from torch.nn.functional import pad
 
-# On larger output maps torch's own kernels are quicker.
+# On larger output maps torch's own kernels are quicker for `convolve` and `image_gradient`, even in deep layers.
 MOST_PIXELS = 16
 
 
-def suits(images: torch.Tensor, weight: torch.Tensor, stride: int, padding: int) -> bool:
-    """Whether the output map is small enough for `convolve` and `image_gradient` to pay, in a deep layer."""
+def output_pixels(images: torch.Tensor, weight: torch.Tensor, stride: int, padding: int) -> int:
+    """Pixels of the output map."""
     rows, columns = ((side + 2 * padding - weight.shape[-1]) // stride + 1 for side in images.shape[2:])
-    return rows * columns <= MOST_PIXELS
+    return rows * columns
 
 
 def convolve(images: torch.Tensor, weight: torch.Tensor, stride: int, padding: int) -> torch.Tensor:
@@ -30,11 +30,12 @@ def image_gradient(images: torch.Tensor, weight: torch.Tensor, gradient: torch.T
     rows, columns = gradient.shape[2:]
     size = weight.shape[-1]
     windows = (_rows_of(gradient) @ _flat(weight)).view(count, rows, columns, size, size, channels)
-    padded = images.new_zeros((count, height + 2 * padding, width + 2 * padding, channels))
+    exact = torch.promote_types(images.dtype, torch.float32)  # up to nine windows lie over a pixel: too many to round each sum to bf16
+    padded = images.new_zeros((count, height + 2 * padding, width + 2 * padding, channels), dtype=exact)
     for row in range(size):
         for column in range(size):
             padded[:, row : row + stride * rows : stride, column : column + stride * columns : stride] += windows[:, :, :, row, column]
-    return padded[:, padding : padding + height, padding : padding + width].permute(0, 3, 1, 2)
+    return padded[:, padding : padding + height, padding : padding + width].permute(0, 3, 1, 2).to(images.dtype)
 
 
 def weight_gradient(images: torch.Tensor, gradient: torch.Tensor, size: int, stride: int, padding: int) -> torch.Tensor:

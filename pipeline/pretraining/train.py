@@ -14,9 +14,10 @@ from pipeline.device import Backend, has_room
 from pipeline.errors import UserError
 from pipeline.models.placing import place
 from pipeline.settings import Settings
+from pipeline.training.adam import adam
 from pipeline.training.parts import in_parts
 from pipeline.training.predict import gpu_batch
-from pipeline.training.replay import Recorder, adam, can_record
+from pipeline.training.replay import Recorder, can_record
 
 # Images of a batch: with many images, more at a time, which fill a GPU; few images need the steps.
 BATCH, LARGE_BATCH, MANY = 32, 256, 20_000

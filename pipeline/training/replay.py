@@ -3,11 +3,10 @@
 A step of a small network, or of a ResNet18 with few slices, takes a GPU less time than a CPU core needs to launch it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from torch import nn
 
 from pipeline.device import Backend
 
@@ -15,12 +14,6 @@ from pipeline.device import Backend
 def can_record(backend: Backend, data: torch.Tensor) -> bool:
     """Whether work on these data can be recorded: on a GPU, in whose memory they lie."""
     return backend.records and data.device.type == backend.device
-
-
-def adam(parameters: Iterable[nn.Parameter], rate: float, wd: float, device: str, recording: bool) -> torch.optim.Adam:
-    """Adam whose learning rate a recording reads from the device, where it can change."""
-    return torch.optim.Adam(parameters, torch.tensor(rate, device=device) if recording else rate, weight_decay=wd, fused=True,
-                            capturable=recording)
 
 
 class Recorder:

@@ -10,31 +10,27 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from pipeline.training.adam import Adam
 from pipeline.weights import write_safetensors
 
 
-def capture(model: nn.Module, optimizer: torch.optim.Adam, best: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def capture(model: nn.Module, optimizer: Adam, best: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Named CPU tensors: `model.*`, `best.*`, and `adam.<parameter>.{step,exp_avg,exp_avg_sq}`."""
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
-    for parameter, moments in optimizer.state.items():
-        tensors |= {f"adam.{names[id(parameter)]}.{name}": value for name, value in moments.items()}
+    for name, parameter in model.named_parameters():
+        tensors |= {f"adam.{name}.{moment}": value for moment, value in optimizer.moments(parameter).items()}
     return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
 
 
-def restore(model: nn.Module, optimizer: torch.optim.Adam, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def restore(model: nn.Module, optimizer: Adam, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Put captured tensors back, each in the memory layout of its parameter; return the best weights."""
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
     model.load_state_dict(part("model."))
     for name, parameter in model.named_parameters():
-        moments = part(f"adam.{name}.")
-        optimizer.state[parameter] = {
-            "step": moments["step"].to(parameter.device),
-            **{key: torch.empty_like(parameter).copy_(moments[key]) for key in ("exp_avg", "exp_avg_sq")},
-        }
+        optimizer.set_moments(parameter, part(f"adam.{name}."))
     return {name: value.to(next(model.parameters()).device) for name, value in part("best.").items()}
 
 

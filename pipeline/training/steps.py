@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.device import Backend
+from pipeline.training.adam import adam
 from pipeline.training.predict import as_input
-from pipeline.training.replay import Recorder, adam, can_record
+from pipeline.training.replay import Recorder, can_record
 
 
 class Steps:
