@@ -65,7 +65,8 @@ def pretraining(tmp_path, device: str) -> PretrainJob:
 @pytest.mark.parametrize("room", [True, False])
 def test_pretraining_stays_on_its_device_until_a_loss_is_read(tmp_path, monkeypatch, room):
     """torch's device `meta` holds no numbers, but refuses to mix its tensors with the CPU's."""
-    monkeypatch.setattr("pipeline.training.adam.Adam", lambda parameters, lr, **_: Adam(parameters, lr))  # the fused one does not know `meta`
+    # the fused kernel does not know `meta`
+    monkeypatch.setattr("pipeline.training.adam.Adam", lambda parameters, lr, **_: Adam(parameters, lr))
     monkeypatch.setattr(train, "has_room", lambda device, size: room)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta tensor") as stopped:
         pretrain(pretraining(tmp_path, "meta"))
