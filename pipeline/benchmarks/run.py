@@ -72,6 +72,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         parts = _in_worker(study, partial(_parts, study.layout, settings, study.backend))
         floors = _in_worker(study, partial(_floors, settings, study.backend, machine))
         ablation = _in_worker(study, partial(_ablation, settings, study.backend))
+        torch.set_num_threads(core_count())
         after = measure_machine(study.backend)
     write_json(layout.root / "bench-parts.json", {
         "commit": current_commit(), "profile": settings.profile, "device": rows[0]["device"], "device_type": device,

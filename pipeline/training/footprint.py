@@ -11,7 +11,7 @@ from pipeline.models.registry import build_model
 # what travels back: eight times four bytes a parameter.
 BYTES_PER_PARAMETER = 32
 # Activations, gradients and working memory per pixel of a batch, measured with 16 images at 128, 256 and 512 pixels.
-BYTES_PER_PIXEL = {**dict.fromkeys(RESNET_MODELS, 700), **dict.fromkeys(CNN_MODELS, 50)}
+BYTES_PER_PIXEL = {**dict.fromkeys(RESNET_MODELS, 900), **dict.fromkeys(CNN_MODELS, 50)}
 
 
 @lru_cache  # the trials of a model are many, and building it takes longer than the rest of planning them
