@@ -6,14 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
-from pipeline.benchmarks import floors, trainings
+from pipeline.benchmarks import ablation, floors, timing, trainings
+from pipeline.benchmarks import run as bench
 from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, drift, training_work
 from pipeline.benchmarks.timing import medians_in_turn
 from pipeline.device import Backend
+from pipeline.engine import Engine
 from pipeline.layout import MODELS, TUNED_MODELS
+from pipeline.models.registry import build_model
 from pipeline.settings import load_settings
 
 PLAIN, BF16 = Backend("cpu", bf16=False, channels_last=False), Backend("cpu", bf16=True, channels_last=True)
@@ -114,3 +118,36 @@ def test_divergence_on_one_side_is_a_difference_and_equal_runs_are_none():
     assert told_apart(equal, runs(0.5, 0.8, 0.0, 2)) == []
     assert told_apart(equal, diverged) == ["DNN2"] and told_apart(diverged, diverged) == []
     assert told_apart(equal, runs(0.5, 0.75, 0.0, 2)) == list(MODELS)
+
+
+def test_large_images_are_timed_where_a_study_runs_its_jobs(monkeypatch):
+    monkeypatch.setattr(bench, "LARGE", 128)
+    monkeypatch.setattr(bench, "LARGE_IMAGES", {"cpu": 4})
+    monkeypatch.setattr(bench.framework, "is_installed", lambda: False)
+    asked = []
+
+    class Here(Engine):
+        def run(self, function, jobs, width=None):
+            asked.append(function)
+            yield from super().run(function, jobs, width)
+
+    study = SimpleNamespace(backend=PLAIN, settings=load_settings("tiny", ["batch_size=2"]), engine=Here(0))
+    against, share = bench._large_images(study, Machine(matrix_rate=1e12, plain_rate=1e12, bandwidth=1e10))
+    assert len(asked) == 1 + timing.REPETITIONS  # the first is the warm-up
+    assert against["other_s"] is None and against["ours_s"] > share["ours_s"] > 0
+    operations = 2 * training_work(build_model("ResNet18_nowig", 128), 128, 2, PLAIN).operations  # two steps
+    assert share["ratio"] == pytest.approx(operations / share["ours_s"] / 1e12)
+
+
+def test_the_rate_of_a_cpu_is_that_of_the_quicker_library(monkeypatch):
+    monkeypatch.setattr(floors, "_product_rate", lambda device, kind: 100.0)
+    monkeypatch.setattr(floors, "_convolution_rate", lambda kind: 250.0)
+    assert floors._rate("cpu", torch.float32) == 250.0 and floors._rate("cuda", torch.float32) == 100.0
+
+
+def test_each_fast_path_of_a_step_is_left_out_in_turn(monkeypatch):
+    monkeypatch.setattr(ablation, "_step", lambda *variant: lambda: None)
+    names = list(ablation.time_without(128, 2, Backend("cpu", bf16=False, channels_last=True)))
+    assert names[0] == "all" and "without Winograd's filtering" in names and "without bf16" not in names
+    in_bf16 = list(ablation.time_without(128, 2, BF16))
+    assert {"without bf16", "without products of matrices"} < set(in_bf16) and "without Winograd's filtering" not in in_bf16
