@@ -4,6 +4,8 @@ In fp32, where tiles are many, Winograd's filtering (`winograd.py`). Elsewhere o
 all is products of matrices (`products.py`), and the weight gradient is on larger maps too.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
@@ -26,20 +28,33 @@ def _library_gradients(images: torch.Tensor, weight: torch.Tensor, gradient: tor
                                                [*wanted, False])[:2]
 
 
+class _Ways(NamedTuple):
+    """How to compute one convolution: filtered, by Winograd; otherwise output and data gradient as products, and the weight gradient
+    as one. What is neither is left to oneDNN."""
+
+    filtered: bool
+    products: bool
+    weight_product: bool
+
+
+def _quickest(images: torch.Tensor, weight: torch.Tensor, layer: "QuickConv2d") -> _Ways:
+    stride, padding = layer.stride[0], layer.padding[0]
+    deep, in_bf16 = layer.in_channels >= DEEP, images.dtype == torch.bfloat16
+    pixels = products.output_pixels(images, weight, stride, padding)
+    small = deep and pixels <= products.MOST_PIXELS
+    for_weight = deep and pixels <= MOST_PIXELS_IN_BF16 if in_bf16 else small or layer.in_channels >= DEEPEST
+    return _Ways(layer.filtered and not in_bf16 and winograd.suits(images, weight, stride, padding),
+                 layer.products and small, layer.products and for_weight)
+
+
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, images, weight, layer):
         ctx.save_for_backward(images, weight)
-        ctx.stride, ctx.padding = layer.stride[0], layer.padding[0]
-        deep, in_bf16 = layer.in_channels >= DEEP, images.dtype == torch.bfloat16
-        pixels = products.output_pixels(images, weight, ctx.stride, ctx.padding)
-        ctx.filtered = layer.filtered and not in_bf16 and winograd.suits(images, weight, ctx.stride, ctx.padding)
-        ctx.small = layer.products and deep and pixels <= products.MOST_PIXELS
-        quicker = deep and pixels <= MOST_PIXELS_IN_BF16 if in_bf16 else layer.in_channels >= DEEPEST
-        ctx.weight_product = ctx.small or (layer.products and quicker)
-        if ctx.filtered and deep:
+        ctx.stride, ctx.padding, ctx.ways = layer.stride[0], layer.padding[0], _quickest(images, weight, layer)
+        if ctx.ways.filtered and layer.in_channels >= DEEP:
             return winograd.convolve(images, weight)
-        if ctx.small:
+        if ctx.ways.products:
             return products.convolve(images, weight, ctx.stride, ctx.padding)
         return torch.conv2d(images, weight, None, ctx.stride, ctx.padding)
 
@@ -47,9 +62,9 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx, gradient):
         images, weight = ctx.saved_tensors
         by_images, by_weight = ctx.needs_input_grad[:2]
-        if ctx.filtered:
+        if ctx.ways.filtered:
             return *winograd.gradients(images, weight, gradient, by_images, by_weight), None
-        ours = by_images and ctx.small, by_weight and ctx.weight_product
+        ours = by_images and ctx.ways.products, by_weight and ctx.ways.weight_product
         library = by_images and not ours[0], by_weight and not ours[1]
         for_images, for_weight = _library_gradients(images, weight, gradient, ctx.stride, ctx.padding, library)
         if ours[0]:
