@@ -47,7 +47,7 @@ def _load_torch() -> None:
 
 
 class Engine:
-    """Runs jobs and yields results as they come; a context manager that ends its worker processes.
+    """Runs jobs and yields results as they come; a context manager that ends its worker processes and leaves the environment as it was.
 
     Raises LostWorker where the system has killed one of them.
 
@@ -61,6 +61,7 @@ class Engine:
         self.processes = int(min(processes, fitting_processes(memory)))
         self._room = memory - self.processes * LOADED
         self._pool: ProcessPoolExecutor | None = None
+        self._found: dict[str, str | None] = {}  # in the environment, before the workers' settings
 
     def __enter__(self) -> "Engine":
         return self
@@ -70,6 +71,11 @@ class Engine:
             self._pool.shutdown(wait=exception[0] is None, cancel_futures=True)
             if exception[0] is not None:
                 self._stop_workers()
+        for name, value in self._found.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     def run(self, function: Callable, jobs: Sequence, width: Sequence[int] | None = None) -> Iterator[tuple[int, object]]:
         """Yield (index of the job, its result) in the order of completion.
@@ -107,7 +113,8 @@ class Engine:
 
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            os.environ.update(WORKER_ENVIRONMENT)
+            self._found = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+            os.environ.update(WORKER_ENVIRONMENT)  # workers start one by one, whenever there is work for them
             self._pool = ProcessPoolExecutor(
                 self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
         return self._pool

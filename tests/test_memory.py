@@ -147,3 +147,11 @@ def test_jobs_of_a_worker_end_with_what_they_gave_and_failed_with():
 
 def _divide(value: float) -> float:
     return 1 / value
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    with Engine(1, memory=3e9) as engine:
+        assert dict(engine.run(os.getenv, ["OMP_NUM_THREADS", "MALLOC_TOP_PAD_"])) == {0: "1", 1: str(64 * 2**20)}
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "MALLOC_TOP_PAD_" not in os.environ
