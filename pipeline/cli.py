@@ -4,11 +4,12 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import STOPPED, UnknownName, UserError, mendable
 from pipeline.layout import STAGES, Layout, forbidden, named_path
-from pipeline.settings import PROFILES, Settings, load_settings
+from pipeline.settings import PROFILES, Settings, load_settings, restored
 
 VERBS = ("all", *STAGES, "status", "bench", "ship")
 HELP = {
@@ -83,6 +84,11 @@ def _run(options: argparse.Namespace) -> int:
             options.overrides.append(f"{key}={getattr(options, key)}")
     named = options.profile if options.profile != "auto" else "quick"
     load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
+    if options.verb == "status" and (own := _own_settings(options)):
+        from pipeline.status import print_status
+
+        print_status(own, Layout(options.out), "with its own settings")
+        return 0
     profile, device = _resolve(options)
     settings = _settle(load_settings(profile, options.overrides), device)
     layout = Layout(options.out or Path("artifacts") / profile)
@@ -104,6 +110,17 @@ def _run(options: argparse.Namespace) -> int:
         with alone_in(layout.root):
             return run_bench(settings, layout, device)
     return _compute(options, settings, layout, device)
+
+
+def _own_settings(options: argparse.Namespace) -> Settings | None:
+    """The settings of the study in --out, where the command names no others."""
+    if options.out is None or options.profile != "auto" or options.overrides:
+        return None
+    from pipeline.records import read_json
+
+    with suppress(UserError):  # no study, or a damaged one
+        return restored(read_json(Layout(options.out).settings, "all"))
+    return None
 
 
 def _settle(settings: Settings, device: str) -> Settings:

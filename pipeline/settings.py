@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -116,6 +116,16 @@ class Settings:
     def as_json(self) -> dict[str, object]:
         """The settings as plain JSON values."""
         return asdict(self)
+
+
+def restored(values: Mapping) -> Settings | None:
+    """The settings that `as_json` gave these values of; None where another version of the program, or none, wrote them."""
+    try:
+        grid = {model: Grid(**{name: tuple(tried) for name, tried in one.items()}) for model, one in values["grid"].items()}
+        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return Settings(**plain | {"grid": grid})
+    except (AttributeError, KeyError, TypeError):
+        return None
 
 
 def load_settings(profile: str, overrides: Sequence[str] = ()) -> Settings:

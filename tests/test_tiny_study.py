@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot
 from sklearn.metrics import roc_auc_score
 
+from pipeline.cli import main
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
 from pipeline.records import remove_half_written, sha256_of, write_atomically
 from tests.long_runs import COMMAND, run_command
@@ -54,6 +55,16 @@ def test_the_trials_of_a_search_have_a_row_per_epoch(tiny):
         rows = list(csv.DictReader(file))
     assert [row["trial"] for row in rows] == ["1", "2", "3", "4"]
     assert {row["phase"] for row in rows} == {"lr", "wd", "mp"}
+
+
+def test_the_status_of_a_folder_goes_by_the_settings_of_its_study(tiny, capsys):
+    study = ["--out", str(tiny / "study")]
+    assert main(["status", *study]) == 0
+    own = capsys.readouterr().out
+    assert "(profile tiny, with its own settings)" in own and "stale" not in own and "missing" not in own
+    assert main(["status", *study, "--profile", "tiny", "--set", "seed=1"]) == 0
+    other = capsys.readouterr().out
+    assert "(profile tiny)" in other and "data                     stale" in other
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_manifest(tiny, killed_run):
