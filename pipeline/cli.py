@@ -84,6 +84,8 @@ def _run(options: argparse.Namespace) -> int:
             options.overrides.append(f"{key}={getattr(options, key)}")
     named = options.profile if options.profile != "auto" else "quick"
     load_settings(named, options.overrides)  # refuse bad settings before torch takes its seconds to load
+    if options.out:
+        _refuse_file(options.out)
     if options.verb == "status" and (own := _own_settings(options)):
         from pipeline.status import print_status
 
@@ -183,11 +185,15 @@ def _open_engine(options: argparse.Namespace, settings, layout: Layout, device: 
     return RayEngine(processes, options.address, options.gpu_share if device == "cuda" else 0.0, layout.root)
 
 
+def _refuse_file(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--out {root} is a file; name a folder")
+
+
 def _refuse_foreign(layout: Layout) -> None:
     """Refuse a folder that cannot be written into, or where something else lies in the place of a study's data."""
     root = layout.root
-    if root.exists() and not root.is_dir():
-        raise UserError(f"--out {root} is a file; name a folder")
+    _refuse_file(root)
     ours = layout.settings.exists() or layout.records.exists()
     if layout.dataset.parent.exists() and not ours:
         raise UserError(f"--out {root} holds a folder '{layout.dataset.parent.name}' that no study wrote; name a new or empty folder")

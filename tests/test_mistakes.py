@@ -124,6 +124,7 @@ def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny)
 def test_a_study_folder_that_is_a_file(capsys, tmp_path):
     (tmp_path / "file").touch()
     assert "is a file; name a folder" in refused(capsys, "data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "file"))
+    assert "is a file; name a folder" in refused(capsys, "status", "--out", str(tmp_path / "file"))
 
 
 def test_a_study_folder_with_data_of_somebody_else(capsys, tmp_path):
