@@ -18,14 +18,14 @@ def check_language(language: str) -> None:
 
 
 def decimal(value: float | None, digits: int, language: str) -> str:
-    """A fixed number of digits after the decimal point or comma; a dash where there is no number.
+    """A fixed number of digits after the decimal point or comma, no sign before a zero; a dash where there is no number.
 
-    >>> decimal(0.8166, 3, "sl")
-    '0,817'
+    >>> decimal(0.8166, 3, "sl"), decimal(-0.0001, 3, "en")
+    ('0,817', '0.000')
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    text = f"{value:.{digits}f}".replace("-", "−")
+    text = f"{value:z.{digits}f}".replace("-", "−")
     return text.replace(".", ",") if language == "sl" else text
 
 

@@ -17,7 +17,7 @@ def test_examples_in_docstrings(module):
 
 
 @pytest.mark.parametrize(("value", "sl", "en"), [
-    (0.8166, "0,817", "0.817"), (-0.25, "−0,250", "−0.250"), (None, "–", "–"), (float("nan"), "–", "–"),
+    (0.8166, "0,817", "0.817"), (-0.25, "−0,250", "−0.250"), (-0.0004, "0,000", "0.000"), (None, "–", "–"), (float("nan"), "–", "–"),
 ])
 def test_decimal(value, sl, en):
     assert numbers.decimal(value, 3, "sl") == sl

@@ -8,7 +8,8 @@ const decimal = (value, digits = 3) => {
   if (!formats.has(digits)) {
     formats.set(digits, new Intl.NumberFormat(study.language, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   }
-  return formats.get(digits).format(value).replace("-", "−");
+  const text = formats.get(digits).format(value).replace("-", "−");
+  return /[1-9]/.test(text) ? text : text.replace("−", ""); // no sign before a zero
 };
 const percent = (share) => `${decimal(100 * share, 0)} %`;
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
