@@ -35,8 +35,14 @@ class _Load:
     key: object
 
 
-def _load(job: _Load) -> PreparedPatient:
-    return job.source.load(job.key)
+def _load(job: _Load) -> tuple[PreparedPatient, dict]:
+    """The patient, and what is told of it; hashing slices takes as long as writing many of them, so it is part of the job."""
+    patient = job.source.load(job.key)
+    return patient, {
+        "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
+        "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
+        "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
+    }
 
 
 def make_dataset(settings: Settings, layout: Layout, engine: Engine, progress: Progress) -> list[Path]:
@@ -87,16 +93,11 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
 def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
     patients: list[dict] = [{}] * len(keys)
     with progress.bar("data", len(keys)) as bar:
-        for index, patient in engine.run(_load, [_Load(source, key) for key in keys]):
+        for index, (patient, told) in engine.run(_load, [_Load(source, key) for key in keys]):
+            patients[index] = told
             slices[index] = patient.slices
-            known = patient.lesions is not None
-            if known:
+            if patient.lesions is not None:
                 lesions[index] = patient.lesions
-            patients[index] = {
-                "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": known,
-                "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
-                "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
-            }
             bar.advance()
     return patients
 
