@@ -1,0 +1,198 @@
+"""Sentences that depend on results say, in both languages, what was found and not its opposite."""
+
+import re
+
+import pytest
+
+from report.study import Study
+from tests.test_limits import said
+
+LEVEL = {"auc": 0.75, "auc_low": 0.5, "auc_high": 0.875, "validation_auc": 0.75, "validation_loss": 0.5}
+
+
+def found(study, monkeypatch, **by_model: dict) -> None:
+    """Metrics that are alike for all models, but for what is given."""
+    monkeypatch.setattr(study, "metrics", lambda model: LEVEL | by_model.get(model, {}))
+
+
+def spread(study, monkeypatch, **ends: tuple[float, float]) -> None:
+    """A study of three runs, whose AUCs lie between these ends, 0.5 and 0.75 where none are given."""
+    def of(model: str) -> dict:
+        low, high = ends.get(model, (0.5, 0.75))
+        return {"auc": {"mean": (low + high) / 2, "low": low, "high": high}, "validation_loss": {"mean": 0.25, "low": 0.25, "high": 0.25}}
+
+    monkeypatch.setattr(Study, "runs", 3)
+    monkeypatch.setattr(study, "spread", of)
+
+
+def difference(study, monkeypatch, first: str, second: str, **values) -> None:
+    """The stored difference of two models."""
+    row = {"first": first, "second": second, "p": 0.5, "p_holm": 1.0} | values
+    others = [other for other in study.differences if {other["first"], other["second"]} != {first, second}]
+    monkeypatch.setitem(study.comparison, "differences", [*others, row])
+
+
+@pytest.mark.parametrize(("kind", "english", "slovenian"), [
+    ("imagenet", ("torchvision's ImageNet weights", "many filters are recognisable"), ("iz knjižnice torchvision", "mogoče prepoznati")),
+    ("file", ("from a file that the user named", "were read from a file"), ("navedel uporabnik", "prebrane iz datoteke")),
+    ("procedural", ("No ImageNet weights were used", "are not ImageNet's"), ("niso bile uporabljene", "niso uteži ImageNet")),
+])
+def test_the_pages_say_where_the_pretrained_weights_come_from(study, monkeypatch, kind, english, slovenian):
+    monkeypatch.setitem(study.pretraining, "kind", kind)
+    found(study, monkeypatch, CNN1={"auc": 0.875})  # so that ResNet18og is not the best
+    for name, *parts in zip(("weights", "filters"), english, slovenian, strict=True):
+        assert all(part in text for part, text in zip(parts, said(study, name), strict=True))
+    conclusion = said(study, "conclusion")
+    assert "does not come out on top here" in conclusion[0] and "tu ni najboljši" in conclusion[1]
+    assert ("procedural ones here" in conclusion[0]) == ("tu pa ima proceduralne" in conclusion[1]) == (kind == "procedural")
+
+
+@pytest.mark.parametrize(("low", "high", "value", "english", "slovenian"), [
+    (-0.125, 0.25, 0.0625, "holds 0, so these patients alone do not show that keeping the first", "da ohranjena prva plast pomaga"),
+    (-0.25, 0.125, -0.0625, "holds 0, so these patients alone do not show that a new first", "da nova prva plast pomaga"),
+    (0.125, 0.25, 0.1875, "; the interval does not hold 0.", "; v intervalu ni ničle."),
+    (-0.25, -0.125, -0.1875, "; the interval does not hold 0.", "; v intervalu ni ničle."),
+    (None, None, 0.0625, "too few of them to say more", "premalo, da bi lahko povedali več"),
+])
+def test_what_two_pretrained_networks_differ_by(study, monkeypatch, low, high, value, english, slovenian):
+    difference(study, monkeypatch, "ResNet18og", "ResNet18", difference=value, low=low, high=high)
+    shown = said(study, "resnets")
+    assert english in shown[0] and slovenian in shown[1] and "runs" not in shown[0]
+    spread(study, monkeypatch, ResNet18=(0.25, 0.375))
+    shown = said(study, "resnets")
+    assert "(0.250–0.375 over the runs)" in shown[0] and "(v ponovitvah 0,250–0,375)" in shown[1] and "(0,500–0,750)" in shown[1]
+
+
+def test_the_highest_auc_is_flattered_unless_validation_picks_it_too(study, monkeypatch):
+    best, other = study.compared[-1], study.compared[0]
+    found(study, monkeypatch, **{best: {"auc": 0.875, "validation_loss": 0.25}})
+    english, slovenian = said(study, "roc")
+    assert english.startswith(f"Ordered by test AUC the models are {best} (0.875), ") and f"picked {best} as well" in english
+    assert f"izbrali {best}" in slovenian
+    found(study, monkeypatch, **{best: {"auc": 0.875}, other: {"validation_loss": 0.25}})
+    english, slovenian = said(study, "roc")
+    assert f"is flattered by having been chosen for it; {other}, which one would have picked" in english and "reaches 0.750" in english
+    assert f"je olepšan že s tem, da smo ga izbrali kot najvišjega; {other}, ki bi ga" in slovenian
+    found(study, monkeypatch, **{best: {"auc": 0.875}, other: {"auc": 0.875, "validation_loss": 0.25}})  # two are level
+    english, slovenian = said(study, "roc")
+    assert f"picked {other} as well" in english and f"Tudi po validacijski funkciji izgube bi izbrali {other}" in slovenian
+
+
+def test_a_model_above_the_oracle_points_to_a_leak(study, monkeypatch):
+    monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.625, "auc_low": 0.5, "auc_high": 0.6875})
+    found(study, monkeypatch)
+    assert "No model beats the oracle" in said(study, "roc")[0] and "ne preseže" in said(study, "roc")[1]
+    found(study, monkeypatch, CNN1={"auc": 0.875, "auc_low": 0.75}, CNN2={"auc": 0.875, "auc_low": 0.75})
+    assert "would point to a leak" in said(study, "roc")[0] and "kazalo na uhajanje" in said(study, "roc")[1]
+
+
+def test_the_order_by_the_mean_of_the_runs_and_whether_it_could_be_another(study, monkeypatch):
+    first, second, *_, last = study.compared
+    found(study, monkeypatch)
+    spread(study, monkeypatch, **{first: (0.8125, 0.9375), second: (0.25, 0.875), last: (0.5, 0.5)})
+    english, slovenian = said(study, "roc")
+    assert f"Over the 3 runs the AUC of {second} moves most (0.250–0.875) and that of {last} least (0.500)." in english
+    assert f"the order is {first}, " in english and f"even the lowest run of {first} lies above the highest of" in english
+    assert f"Med ponovitvami (3) se AUC najbolj spreminja pri modelu {second} (0,250–0,875)" in slovenian
+    assert f"celo najslabša ponovitev modela {first}" in slovenian
+    spread(study, monkeypatch, **{first: (0.6875, 0.9375)})
+    assert "ranges of the first two meet" in said(study, "roc")[0] and "razpona prvih dveh se prekrivata" in said(study, "roc")[1]
+
+
+@pytest.mark.parametrize(("cnn", "dnn", "validation", "test"), [
+    (0.875, 0.75, ("convolutions are ahead there", "so tam v prednosti"), ("ranks above the better DNN, as", "nad boljšo mrežo DNN, tako")),
+    (0.75, 0.875, ("bring no advantage there", "ne prinesejo prednosti"), ("does not rank above", "ni uvrščena nad")),
+    (0.75, 0.75, ("bring no advantage there", "ne prinesejo prednosti"), ("does not rank above", "ni uvrščena nad")),
+])
+def test_cnn_and_dnn_are_set_in_the_order_that_was_found(study, monkeypatch, cnn, dnn, validation, test):
+    aucs = {study.best_cnn: cnn, study.best_dnn: dnn}
+    found(study, monkeypatch, **{model: {"auc": auc, "validation_auc": auc} for model, auc in aucs.items()})
+    assert all(part in text for part, text in zip(validation, said(study, "best"), strict=True))
+    assert all(part in text for part, text in zip(test, said(study, "conclusion"), strict=True))
+
+
+def test_the_conclusion_tells_of_runs_and_of_a_winner_as_in_the_source_study(study, monkeypatch):
+    found(study, monkeypatch, ResNet18og={"auc": 0.875})
+    english, slovenian = said(study, "conclusion")
+    assert english.startswith("In this run ResNet18og orders")
+    assert slovenian.startswith("V tem zagonu testne bolnike najbolje razvrsti ResNet18og")
+    assert "comes out on top, as it did there" in english and "je najboljša, tako kot tam" in slovenian
+    spread(study, monkeypatch)
+    english, slovenian = said(study, "conclusion")
+    assert english.startswith("In the first run") and "; 3 runs: 0.500–0.750)" in english
+    assert slovenian.startswith("V prvi ponovitvi") and "; ponovitve (3): 0,500–0,750)" in slovenian
+    assert "; 3 runs: 0.500–0.750)" in said(study, "abstract")[0] and "; ponovitve (3): 0,500–0,750)" in said(study, "abstract")[1]
+    assert "was run 3 times on the same patients" in said(study, "repeats")[0]
+
+
+def pairs(study, significant: int) -> list[dict]:
+    """The stored differences, so many of them significant, those with the density last."""
+    rows = sorted(study.differences, key=lambda row: row["second"] == "density")
+    return [row | {"p": 0.5, "difference": 0.25, "p_holm": 0.01 if number < significant else 1.0} for number, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(("significant", "english", "slovenian"), [
+    (0, "tell none of the 10 pairs of models apart, so their order is not", "ni mogoče ločiti nobenega od 10 parov"),
+    (4, "tell 4 of 10 pairs of models apart, so the order of the others", "ločiti 4 od 10 parov modelov; vrstni red drugih"),
+    (15, "tell 10 of 10 pairs of models apart.", "ločiti 10 od 10 parov modelov."),
+])
+def test_how_many_pairs_are_told_apart(study, monkeypatch, significant, english, slovenian):
+    monkeypatch.setitem(study.comparison, "differences", pairs(study, significant))
+    conclusion, differences = said(study, "conclusion"), said(study, "differences")
+    assert english in conclusion[0] and slovenian in conclusion[1]
+    assert ("The order of the others" in differences[0]) == ("Vrstni red drugih" in differences[1]) == (significant == 4)
+    assert ("Every model lies with" in differences[0]) == ("so enako zanesljivo vsi" in differences[1]) == (significant == 15)
+
+
+@pytest.mark.parametrize(("f1", "gmean", "english", "slovenian"), [
+    ((3, 2), (3, 2), "At both thresholds the fewest severe patients are missed by {b} (2", "Pri obeh pragovih {least} spregleda {b} (2"),
+    ((3, 2), (1, 4), "missed by {b} (2 of", "pragu po G-mean pa {a} (1)"),
+    ((2, 2), (2, 2), "missed by {a} and {b} (2 of", "{least} spregledata {a} in {b} (2 od"),
+    ((2, 2), (1, 1), "by {a} and {b} (1).", "pragu po G-mean pa {a} in {b} (1)."),
+])
+def test_who_misses_the_fewest(study, monkeypatch, f1, gmean, english, slovenian):
+    a, b, *_ = study.compared
+    missed = dict.fromkeys(study.compared, (9, 9)) | {a: (f1[0], gmean[0]), b: (f1[1], gmean[1])}
+    monkeypatch.setattr(study, "confusion", lambda model: {"f1": {"fn": missed[model][0]}, "gmean": {"fn": missed[model][1]}})
+    shown = said(study, "confusion")
+    assert english.format(a=a, b=b) in shown[0]
+    assert slovenian.format(a=a, b=b, least="najmanj resnih bolnikov") in shown[1]
+
+
+def test_own_data_are_told_as_such(study, monkeypatch):
+    monkeypatch.setitem(study.dataset, "source", "volumes")
+    monkeypatch.setitem(study.comparison, "baselines", {"density": study.comparison["baselines"]["density"],
+                                                        "involvement": {"auc": 0.75, "auc_low": 0.5, "auc_high": 0.875}})
+    for name in ("notice", "data", "oracle", "abstract", "conclusion", "localisation", "limits"):
+        assert not re.search("formula|[Ss]ynthetic|formul|[Ss]intetič", " ".join(said(study, name))), name
+    assert "from the source `volumes`" in said(study, "data")[0] and "iz vira `volumes`" in said(study, "data")[1]
+    assert "Hounsfield units from" in said(study, "data")[0]
+    assert "by the masks of the lesions, orders the test patients with an AUC of 0.750 (0.500 to 0.875)" in said(study, "oracle")[0]
+    assert "po maskah sprememb testne bolnike razvrsti z AUC 0,750 (od 0,500 do 0,875)" in said(study, "oracle")[1]
+    monkeypatch.setitem(study.dataset, "source", "slices")
+    assert "Hounsfield" not in said(study, "data")[0] and "Hounsfield" not in said(study, "data")[1]
+
+
+def test_the_run_is_told_without_what_is_not_known(study, monkeypatch):
+    monkeypatch.setitem(study.provenance, "commit", "0123456789abcdef+")
+    monkeypatch.setitem(study.provenance, "backend", {"bf16": True})
+    english, slovenian = said(study, "run")
+    assert "in bfloat16" in english and "from commit `0123456789ab` with changes that are not in it; seed" in english
+    assert "v zapisu bfloat16" in slovenian and "iz različice kode `0123456789ab` s spremembami, ki jih v njej ni; seme" in slovenian
+    monkeypatch.setitem(study.provenance, "commit", None)
+    monkeypatch.setitem(study.provenance, "backend", {"bf16": False})
+    english, slovenian = said(study, "run")
+    assert not re.search("bfloat16|commit", english) and not re.search("bfloat16|različice", slovenian)
+
+
+def test_the_profile_names_its_changes_and_the_slices_of_its_curves(study, monkeypatch):
+    monkeypatch.setitem(study.settings, "monitor_slices", 2)
+    monkeypatch.setitem(study.provenance, "command", "python -m pipeline all --profile tiny --set seed=7")
+    english, slovenian = said(study, "profile")
+    assert "`tiny` changed by `--set seed=7`:" in english and "average 2 slices per validation patient instead of 10" in english
+    assert "`tiny`, spremenjen z `--set seed=7`:" in slovenian and "povprečijo manj rezin (2 od 10)" in slovenian
+    monkeypatch.setitem(study.settings, "monitor_slices", 10)
+    monkeypatch.setitem(study.settings, "profile", "quick")
+    monkeypatch.setitem(study.provenance, "command", "python -m pipeline all")
+    english, slovenian = said(study, "profile")
+    assert not re.search("changed|nothing|instead", english) and not re.search("spremenjen|ničesar|manj", slovenian)
