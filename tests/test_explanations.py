@@ -94,6 +94,10 @@ def test_the_most_confident_case_of_each_outcome_and_its_loudest_slice():
     assert (cases["fp"].position, cases["fp"].slice) == (4, 1)
 
 
+def test_a_patient_at_the_threshold_is_called_severe():
+    assert [case.outcome for case in choose_cases(np.array([1]), np.array([[0.25, 0.75]]), 0.5)] == ["tp"]
+
+
 def test_shrinking_averages_whole_blocks_and_leaves_small_planes():
     planes = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
     assert shrink(planes, 2).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]

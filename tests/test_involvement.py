@@ -96,6 +96,7 @@ def test_involvement_by_outcome_by_hand():
     assert {name: (found[name]["patients"], found[name]["share"]) for name in ("tp", "fn", "fp", "tn")} == {
         "tp": (1, 0.5), "fn": (1, 0.1), "fp": (1, 0.4), "tn": (2, pytest.approx(0.025))}
     assert involvement(labels, probabilities, fractions, 0.05)["tn"] == {"patients": 0, "share": None}
+    assert involvement(labels, probabilities, fractions, probabilities.max())["tp"]["patients"] == 1  # at the threshold
     assert involvement(labels, probabilities, np.append(fractions[:-1], np.nan), 0.5) is None
 
 

@@ -20,6 +20,12 @@ def test_sizes_of_the_quick_profile():
         ("train", 0): 60, ("train", 1): 60, ("validation", 0): 30, ("validation", 1): 30, ("test", 0): 30, ("test", 1): 30}
 
 
+def test_every_set_gets_its_own_fraction():
+    labels = [0] * 40 + [1] * 20
+    assert counts(labels, split_patients(labels, (0.6, 0.1, 0.3), 1)) == {
+        ("train", 0): 24, ("train", 1): 12, ("validation", 0): 4, ("validation", 1): 2, ("test", 0): 12, ("test", 1): 6}
+
+
 def test_same_seed_same_split_and_another_seed_another():
     labels = [0, 1] * 30
     first = split_patients(labels, (0.6, 0.2, 0.2), 5)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.data.lungs import lung_area, segment_lungs
-from pipeline.data.prepare import choose_slices, fit, prepare
+from pipeline.data.prepare import choose_slices, fit, fit_mask, prepare
 from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.errors import TooFewSlices
@@ -107,3 +107,35 @@ def test_fit_pads_to_a_square_and_keeps_the_range():
     resized = fit(plane, 50)
     assert resized.shape == (50, 50)
     assert resized[:, 0].max() == 0 and resized[25, 25] == pytest.approx(1)
+    upright, lying = fit(np.ones((4, 2), np.float32), 4), fit(np.ones((2, 4), np.float32), 4)
+    np.testing.assert_array_equal(upright, [[0, 1, 1, 0]] * 4)  # in the middle
+    np.testing.assert_array_equal(lying, upright.T)
+
+
+def test_a_smaller_image_is_averaged_and_not_sampled():
+    stripes = np.tile(np.array([0, 1], np.float32), (32, 16))
+    assert np.ptp(fit(stripes, 16)[2:-2, 2:-2]) < 0.2
+
+
+def test_a_pixel_belongs_to_a_smaller_mask_by_the_half():
+    mask = np.zeros((1, 32, 32), bool)
+    mask[0, 8:24, 8:16] = True
+    expected = np.zeros((1, 16, 16), bool)
+    expected[0, 4:12, 4:8] = True
+    np.testing.assert_array_equal(fit_mask(mask, 16), expected)
+
+
+def test_slices_that_show_hardly_any_lung_are_not_taken():
+    area = np.full(20, 100)
+    area[[0, 1, 18, 19]] = 14
+    np.testing.assert_array_equal(choose_slices(area, 16), np.arange(2, 18))
+    with pytest.raises(TooFewSlices, match="16 usable"):
+        choose_slices(area, 17)
+
+
+def test_a_small_pocket_of_air_is_no_lung():
+    body = np.full((1, 64, 64), 40.0, np.float32)
+    body[0, 20:40, 10:30], body[0, 30:36, 45:51] = -850, -850
+    lungs = segment_lungs(body, (8.0, 2.0, 2.0))[0]  # 1600 and 144 square millimetres
+    assert lungs[20:40, 10:30].mean() > 0.9 and not lungs[:, 40:].any()
+    assert segment_lungs(body, (8.0, 4.0, 4.0))[0, 30:36, 45:51].any()  # 576

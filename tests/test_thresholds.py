@@ -63,4 +63,5 @@ def test_patient_mean_brier_and_loss_by_hand():
 
 
 def test_loss_of_a_certain_mistake_is_finite():
-    assert np.isfinite(log_loss(np.array([1]), np.array([0.0])))
+    for label, probability in ((1, 0.0), (0, 1.0)):
+        assert log_loss(np.array([label]), np.array([probability])) == pytest.approx(-np.log(1e-7))
