@@ -198,10 +198,10 @@ def tell_missing(error: ModuleNotFoundError) -> int:
 
 
 class NoImageNet(UserError):
-    """ImageNet weights were asked for and could not be fetched."""
+    """ImageNet weights were asked for and could not be fetched. cached: where torchvision looks for them before it fetches them."""
 
-    def __init__(self, reason: object):
+    def __init__(self, reason: object, cached: Path):
         super().__init__(
-            f"the ImageNet weights could not be fetched ({str(reason).splitlines()[0]}); "
-            "connect to the network, use --set weights=procedural, or name a file with --set weights=FILE.safetensors"
+            f"the ImageNet weights could not be fetched ({str(reason).splitlines()[0]}); connect to the network, or put them into "
+            f"{cached}, use --set weights=procedural, or name a file with --set weights=FILE.safetensors"
         )

@@ -52,8 +52,12 @@ def test_without_a_network_the_loader_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     monkeypatch.setattr("torch.hub.urlopen", refuse)
-    with pytest.raises(NoImageNet, match="--set weights=procedural"):
+    with pytest.raises(NoImageNet, match="--set weights=procedural") as told:
         fetch_imagenet()
+    place = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    assert f"or put them into {place}," in str(told.value)
+    torch.save(resnet18().state_dict(), place)
+    assert fetch_imagenet()["fc.weight"].shape == (1000, 512)
 
 
 def pretraining(tmp_path, device: str) -> PretrainJob:

@@ -1,5 +1,7 @@
 """The coordinate search on histories written by hand."""
 
+import pytest
+
 from pipeline.settings import Grid
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.search import Search, mean_of_last
@@ -79,6 +81,29 @@ def test_a_full_grid_finds_what_the_coordinates_miss_and_says_where_they_land():
     assert search.by_coordinates == {"lr": 1e-3, "wd": 0.0, "mp": 1.0}
     assert search.chosen == {"lr": 1e-2, "wd": 1e-4, "mp": 0.9}
     assert search.best() == Hyperparameters(1e-2, 1e-4, 0.9)
+
+
+@pytest.mark.parametrize(("kind", "tried", "chosen"), [
+    ("coordinate", [2, 1, 1], {"lr": 1e-3, "wd": 0.0, "mp": 1.0}),
+    ("grid", [8, 0, 0, 0], {"lr": 1e-2, "wd": 1e-4, "mp": 0.9}),
+])
+def test_a_whole_search_trains_what_each_phase_wants(kind, tried, chosen):
+    search, wanted = Search(GRID, last_epochs=2), []
+
+    def train(candidates):
+        wanted.append(len(candidates))
+        return [history(*interacting(candidate)) for candidate in candidates]
+
+    assert search.run(kind, train) == Hyperparameters(**chosen)
+    assert wanted == tried and search.chosen == chosen
+    assert search.by_coordinates == {"lr": 1e-3, "wd": 0.0, "mp": 1.0}
+
+
+def test_a_search_in_which_all_diverged_keeps_the_first_values_and_names_no_better_ones():
+    search, _ = run(lambda candidate: (float("nan"), float("nan")))
+    search.conclude()
+    assert search.chosen == search.by_coordinates == {"lr": 1e-2, "wd": 0.0, "mp": 1.0}
+    assert all(phase["chosen"] == phase["chosen_by_auc"] for phase in search.phases)
 
 
 def test_a_coordinate_search_is_concluded_by_what_it_chose():

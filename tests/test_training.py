@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from pipeline.benchmarks.plain import fit_plainly
+from pipeline.data.dataset import Dataset
 from pipeline.device import Backend, choose_backend
 from pipeline.errors import OutOfDeviceMemory
 from pipeline.layout import MODELS
 from pipeline.models.placing import suited
 from pipeline.models.registry import build_model
 from pipeline.training import loop
-from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network
+from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
 from pipeline.training.state import read_state, write_state
 
@@ -73,6 +74,19 @@ def test_the_weights_kept_are_those_of_the_best_epoch(data):
     result = fit("CNN1", data, epochs=4)
     losses = [row["val_loss"] for row in result.history]
     assert result.best_epoch == 1 + int(np.argmin(losses))
+    until_then = fit("CNN1", data, epochs=result.best_epoch)
+    assert all(torch.equal(result.weights[name], value) for name, value in until_then.weights.items())
+
+
+@pytest.mark.parametrize(("wanted", "watched"), [(1, [4]), (2, [3, 6]), (5, [2, 3, 4, 6, 8]), (10, range(10)), (12, range(10))])
+def test_slices_are_watched_evenly_and_training_sees_the_central_one(rng, wanted, watched):
+    splits = np.array(["train", "validation", "test", "validation", "train"])
+    labels = np.array([0, 1, 1, 0, 1])
+    slices = rng.random((5, 10, 4, 4)).astype(np.float16)
+    found = gather_training_data(Dataset(list("abcde"), labels, splits, slices, None, np.full(5, np.nan), False), wanted)
+    np.testing.assert_array_equal(found.images[:, 0], slices[[0, 4], 5])
+    assert found.labels.tolist() == [[0], [1]] and found.watched_labels.tolist() == [1, 0]
+    np.testing.assert_array_equal(found.watched, slices[[1, 3]][:, list(watched)])
 
 
 def test_two_runs_are_equal_bit_for_bit(data):

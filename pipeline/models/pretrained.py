@@ -20,13 +20,14 @@ def fetch_imagenet() -> dict[str, torch.Tensor]:
     """
     from torchvision.models import ResNet18_Weights
 
+    wanted = ResNet18_Weights.IMAGENET1K_V1
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # it announces its download
-            return dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
+            return dict(wanted.get_state_dict(progress=False))
     except (urllib.error.URLError, OSError, RuntimeError, EOFError) as error:
-        raise NoImageNet(error) from error
+        raise NoImageNet(error, Path(torch.hub.get_dir(), "checkpoints", wanted.url.rpartition("/")[2])) from error
     finally:
         socket.setdefaulttimeout(before)
 
