@@ -78,6 +78,20 @@ def test_the_highest_auc_is_flattered_unless_validation_picks_it_too(study, monk
     assert f"picked {other} as well" in english and f"Tudi po validacijski funkciji izgube bi izbrali {other}" in slovenian
 
 
+@pytest.mark.parametrize(("auc", "low", "english", "slovenian"), [
+    (0.625, 0.5, "do better. The mean density", "pričakovati več. Povprečna gostota"),
+    (0.75, 0.5, "(0.750) lies within the interval and may be chance.", "(0,750), je znotraj intervala in je lahko naključje."),
+    (0.9375, 0.75, "(0.938) may be chance, since their intervals overlap.", "(0,938), je lahko naključje, saj se intervala prekrivata."),
+    (0.9375, 0.9, "asks for an explanation, since their intervals do not", "terja pojasnilo, saj se intervala ne prekrivata."),
+])
+def test_a_model_above_the_true_share_may_be_chance_as_far_as_the_intervals_say(study, monkeypatch, auc, low, english, slovenian):
+    monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.6875, "auc_low": 0.5, "auc_high": 0.8125})
+    found(study, monkeypatch, **dict.fromkeys(study.compared, {"auc": auc, "auc_low": low}))
+    shown = said(study, "oracle")
+    assert english in shown[0] and slovenian in shown[1]
+    assert ("a leak" in said(study, "roc")[0]) == ("explanation" in shown[0])
+
+
 def test_a_model_above_the_oracle_points_to_a_leak(study, monkeypatch):
     monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.625, "auc_low": 0.5, "auc_high": 0.6875})
     found(study, monkeypatch)
