@@ -20,15 +20,15 @@ def said(study, name: str) -> tuple[str, str]:
     return tuple(getattr(Sentences(study, words), name).markdown for words in (EN, SL))
 
 
-@pytest.mark.parametrize(("found", "auc", "english", "slovenian"), [
-    (CONTROL, 0.875, "0.875, so what it knows it owes to the labels", "0,875; kar zna, torej dolguje oznakam"),
-    (CONTROL, 0.5, "0.500, which is no more", "0,500, kar ni več"),
-    (CONTROL | {"mean": 0.75}, 0.875, "a leak between the sets must be looked for", "kje podatki uhajajo"),
-    (None, 0.875, "left the control out", "kontrole ni"),
+@pytest.mark.parametrize(("found", "low", "english", "slovenian"), [
+    (CONTROL, 0.75, "0.750 to 1.000), so what it knows it owes to the labels", "od 0,750 do 1,000); kar zna, torej dolguje oznakam"),
+    (CONTROL, 0.5, "0.500 to 1.000), which may be chance as well", "od 0,500 do 1,000), kar je prav tako lahko naključje"),
+    (CONTROL | {"mean": 0.75}, 0.75, "a leak between the sets must be looked for", "kje podatki uhajajo"),
+    (None, 0.75, "left the control out", "kontrole ni"),
 ])
-def test_the_control_says_what_it_found(study, monkeypatch, found, auc, english, slovenian):
+def test_the_control_says_what_it_found(study, monkeypatch, found, low, english, slovenian):
     monkeypatch.setitem(study.__dict__, "control", found)
-    monkeypatch.setattr(study, "metrics", lambda model: {"auc": auc})
+    monkeypatch.setattr(study, "metrics", lambda model: {"auc": 0.875, "auc_low": low, "auc_high": 1.0})
     shown = said(study, "control")
     assert english in shown[0] and slovenian in shown[1]
     if found:
