@@ -155,10 +155,14 @@ class Selections:
         found = self.study.without_lesions["models"]
         return [model for model in self.study.models if found[model]["lesions"]["auc_high"] < found[model]["healthy"]["auc_low"]]
 
+    def above_chance(self, found: dict) -> bool:
+        """Whether an AUC lies above chance with its whole interval, which begins at `auc_low`."""
+        return found["auc_low"] > CHANCE
+
     def ranking_without_lesions(self) -> list[str]:
         """The models that rank the patients better than chance even without their lesions."""
         found = self.study.without_lesions["models"]
-        return [model for model in self.study.models if found[model]["lesions"]["auc_low"] > CHANCE]
+        return [model for model in self.study.models if self.above_chance(found[model]["lesions"])]
 
     def filled_range(self, filled: str) -> dict[str, float]:
         """The `low`est and `high`est AUC of all models with `lesions` or `healthy` lung filled in."""

@@ -36,7 +36,7 @@ class _Load:
 
 
 def _load(job: _Load) -> tuple[PreparedPatient, dict]:
-    """The patient, and what is told of it; hashing slices takes as long as writing many of them, so it is part of the job."""
+    """The patient, and what is told of it: to find that takes longer than to store the slices, so it is part of the job."""
     patient = job.source.load(job.key)
     return patient, {
         "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
