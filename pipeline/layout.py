@@ -19,6 +19,8 @@ MODELS = DNN_MODELS + CNN_MODELS + RESNET_MODELS
 TUNED_MODELS = DNN_MODELS + CNN_MODELS + ("ResNet18_nowig", "ResNet18")
 CONV_MODELS = CNN_MODELS + RESNET_MODELS
 PRETRAINED_MODELS = ("ResNet18", "ResNet18og")
+# Groups of patients that are set against each other.
+SUBGROUPS = (("women", "men"), ("younger", "older"))
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,7 @@ def _filled(study: Study, model: str) -> dict[str, float]:
         return {}
     found = study.without_lesions["models"][model]
     columns = {f"{filled}_{name}": found[filled][name] for filled in FILLED for name in (*ENDS, "severe", "mild")}
+    columns |= {f"healthy_minus_lesions_{name}": value for name, value in study.without_lesions["differences"][model].items()}
     if not study.repeated:
         return columns
     runs = {f"{filled}_{name}": found["runs"][filled][name] for filled in FILLED for name in ("auc", "severe", "mild")}

@@ -6,13 +6,13 @@ It orders and filters stored values and computes no result.
 import shlex
 from math import isclose
 
+from pipeline.layout import SUBGROUPS
 from report.study import Study
 
 SIGNIFICANT = 0.05
 CHANCE = 0.5  # the AUC of a coin
 BASELINE = "density"
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
-GROUPS = (("women", "men"), ("younger", "older"))
 
 
 class Selections:
@@ -136,24 +136,20 @@ class Selections:
     def known_groups(self) -> dict[str, dict]:
         """The subgroups of the test patients, the sexes first; none in a study made before they were looked at."""
         found = self.study.groups
-        return {name: found[name] for pair in GROUPS for name in pair if name in found}
+        return {name: found[name] for pair in SUBGROUPS for name in pair if name in found}
 
-    @property
-    def both_groups(self) -> list[tuple[str, str]]:
-        """The pairs of them of which both are known."""
-        return [pair for pair in GROUPS if set(pair) <= set(self.known_groups)]
+    def between_groups(self, model: str) -> list[dict]:
+        """How far a model's AUC differs within each pair of subgroups, `first` minus `second`."""
+        return [{**row, **row["models"][model]} for row in self.study.differences_of_groups]
 
-    def apart_groups(self, model: str) -> list[tuple[str, str]]:
-        """Those in which the intervals of a model's AUC do not overlap."""
-        found = {name: group["models"][model] for name, group in self.known_groups.items()}
-        ends = {name: (auc["auc_low"], auc["auc_high"]) for name, auc in found.items()}
-        return [(first, second) for first, second in self.both_groups
-                if ends[first][0] > ends[second][1] or ends[second][0] > ends[first][1]]
+    def apart_groups(self, model: str) -> list[dict]:
+        """Those differences that are significant."""
+        return [row for row in self.between_groups(model) if self.significant(row)]
 
     def resting_on_lesions(self) -> list[str]:
-        """The models whose AUC falls without the lesions: its interval lies below that with as much healthy lung filled in."""
-        found = self.study.without_lesions["models"]
-        return [model for model in self.study.models if found[model]["lesions"]["auc_high"] < found[model]["healthy"]["auc_low"]]
+        """The models whose AUC falls without the lesions, significantly below that with as much healthy lung filled in."""
+        found = self.study.without_lesions["differences"]
+        return [model for model in self.study.models if found[model]["difference"] > 0 and self.significant(found[model])]
 
     def above_chance(self, found: dict) -> bool:
         """Whether an AUC lies above chance with its whole interval, which begins at `auc_low`."""

@@ -143,6 +143,11 @@ class Study:
         return (self.subgroups or {}).get("groups", {})
 
     @property
+    def differences_of_groups(self) -> list[dict]:
+        """How the AUCs of two groups differ; empty also in a study made before they were compared."""
+        return (self.subgroups or {}).get("differences", [])
+
+    @property
     def involvement(self) -> dict[str, dict] | None:
         """Per compared model how its test probabilities go along with the true diseased share; None where that is not known."""
         found = self.comparison["involvement"]
@@ -312,12 +317,14 @@ class Study:
     @cached_property
     def without_lesions(self) -> dict | None:
         """What became of the test patients' scores when their lesions were filled in: how many `patients` have some, the `shares` of
-        the lungs that were filled in, and by `models`, for the slices as they are (`original`) and with `lesions` or as much
-        `healthy` lung filled in, the `auc` with its 95 % interval and the mean probability of `severe` and `mild` patients; with
-        several runs also their `runs`. None where lesions are not known, and in a study made before they were filled in."""
+        the lungs that were filled in; by `models`, for the slices as they are (`original`) and with `lesions` or as much
+        `healthy` lung filled in, the `auc` with its 95 % interval and the mean probability of `severe` and `mild` patients, with
+        several runs also their `runs`; and by `differences`, by model, how far the AUC with healthy lung filled in lies above that
+        with the lesions. None where lesions are not known, and in a study made before that was looked at."""
         made = self.layout.without_lesions("json")
         known = made.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}
-        return read_json(made, "explain")["found"] if known else None
+        found = read_json(made, "explain")["found"] if known else None
+        return found if found and "differences" in found else None
 
     def probability_without_lesions(self, model: str, patient: str) -> float:
         """A model's probability of severe for a test patient whose lesions are filled in; only where `without_lesions` is known."""

@@ -15,7 +15,8 @@ from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.decisions import counts_of, metric_intervals
-from pipeline.evaluation.external import change_of_auc, write_external
+from pipeline.evaluation.differences import unpaired_difference
+from pipeline.evaluation.external import write_external
 from pipeline.evaluation.thresholds import CRITERIA
 from pipeline.layout import MODELS, Layout
 from pipeline.ledger import Ledger
@@ -35,13 +36,13 @@ EN, SL = Words("en"), Words("sl")
 
 def test_the_change_of_an_auc_by_hand():
     before, after = {"auc": 0.8, "auc_low": 0.7, "auc_high": 0.83}, {"auc": 0.6, "auc_low": 0.56, "auc_high": 0.8}
-    found = change_of_auc(before, after)
+    found = unpaired_difference(after, minus=before)
     assert found["difference"] == pytest.approx(-0.2)
     # Down to the lower end of the second and the upper end of the first, up to the others; both are right-angled triangles.
     assert found["low"] == pytest.approx(-0.2 - 0.05)  # 0.04 and 0.03
     assert found["high"] == pytest.approx(-0.2 + (0.2**2 + 0.1**2) ** 0.5)
     assert found["p"] == pytest.approx(0.0796, abs=5e-5)  # 1.753 errors away from 0
-    back = change_of_auc(after, before)
+    back = unpaired_difference(before, minus=after)
     assert (back["low"], back["high"], back["p"]) == pytest.approx((-found["high"], -found["low"], found["p"]))
 
 
@@ -49,7 +50,7 @@ def test_the_change_of_an_auc_by_hand():
 def test_about_nineteen_of_twenty_intervals_hold_a_change_of_nothing(patients, true):
     random, labels = np.random.default_rng(2), np.repeat([0, 1], patients)
     apart = NormalDist().inv_cdf(true) * 2**0.5
-    found = [change_of_auc(*(auc_with_interval(labels, random.normal(apart * labels, 1)) for _ in range(2))) for _ in range(400)]
+    found = [unpaired_difference(*(auc_with_interval(labels, random.normal(apart * labels, 1)) for _ in range(2))) for _ in range(400)]
     held = np.mean([one["low"] <= 0 <= one["high"] for one in found])
     assert 0.92 < held < 0.995
     assert all((one["p"] < 0.05) == (not one["low"] <= 0 <= one["high"]) for one in found)

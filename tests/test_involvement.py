@@ -6,6 +6,7 @@ from matplotlib import pyplot
 
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.cohort import describe_cohort
+from pipeline.evaluation.differences import holm, unpaired_difference
 from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.ranks import rank_correlation
 from pipeline.evaluation.subgroups import by_subgroup
@@ -45,13 +46,25 @@ def test_subgroups_by_hand():
     assert {name: (group["mild"], group["severe"], group["models"]["m"]["auc"]) for name, group in found["groups"].items()} == {
         "women": (1, 2, 0.5), "men": (1, 1, 1.0), "younger": (1, 1, 0.0), "older": (1, 2, 1.0)}
     assert found["groups"]["women"]["models"]["m"] == auc_with_interval(np.array([0, 1, 1]), np.array([0.5, 0.4, 0.6]))
+    assert [(row["first"], row["second"], row["models"]["m"]["difference"]) for row in found["differences"]] == [
+        ("women", "men", -0.5), ("younger", "older", -1.0)]
+    sexes, ages = (row["models"]["m"] for row in found["differences"])
+    women, men = (found["groups"][name]["models"]["m"] for name in ("women", "men"))
+    assert sexes == unpaired_difference(women, minus=men) | {"p_holm": sexes["p_holm"]}
+    assert [sexes["p_holm"], ages["p_holm"]] == holm([sexes["p"], ages["p"]])
 
 
 def test_subgroups_without_both_classes_or_without_knowledge_are_left_out():
     rows = [patient("test", label, "", sex, "") for label, sex in ((0, "F"), (1, "M"), (1, "F"))]
-    assert list(by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])})["groups"]) == ["women"]
+    found = by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])})
+    assert list(found["groups"]) == ["women"] and found["differences"] == []
     rows[0]["sex"] = ""
-    assert by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])}) == {"median_age": None, "groups": {}}
+    assert by_subgroup(rows, {"m": np.array([0.1, 0.2, 0.3])}) == {"median_age": None, "groups": {}, "differences": []}
+
+
+def pair(first: str, second: str, model: str, p_holm: float) -> dict:
+    found = {"difference": -0.25, "low": -0.5, "high": 0.125, "p": 0.01, "p_holm": p_holm}
+    return {"first": first, "second": second, "models": {model: found}}
 
 
 def group(low: float, high: float, model: str) -> dict:
@@ -65,21 +78,43 @@ def test_the_sentences_tell_of_subgroups_as_far_as_they_are_known(study, monkeyp
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.5, "groups": groups})
     english, slovenian = said()
     assert f"The AUC of {best} is 0.375 among women (5; 95\u00a0% interval 0.250 to 0.500) and 0.750 among men (5; 0.625 to" in english
-    assert "The intervals of women and men do not overlap." in english and "pri ženskah in pri moških se ne prekrivata" in slovenian
+    assert " minus that" not in english and "Razlika" not in slovenian  # made before groups were compared
     assert checklist(study)["subgroups"] == ("sec-comparison",)
     groups |= {"men": group(0.375, 0.875, best), "younger": group(0.25, 0.5, best), "older": group(0.25, 0.5, best)}
     english, slovenian = said()
     assert "among those under 57.5 (5;" in english and "and 0.375 among those of 57.5 and over (5;" in english
-    assert "The intervals overlap" in english and "in pri starih vsaj 57,5 leta 0,375 (skupaj 5; od" in slovenian
+    assert "in pri starih vsaj 57,5 leta 0,375 (skupaj 5; od" in slovenian
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": 57.0, "groups": {"younger": groups["younger"]}})
     assert "under 57 (" in said()[0]
     assert "mlajših od 57 let 0,375 (skupaj 5; 95-odstotni interval" in said()[1]
-    assert "overlap" not in said()[0] and "prekriva" not in said()[1]
     monkeypatch.setitem(study.comparison, "subgroups", {"median_age": None, "groups": {}})
     assert "neither sex nor age" in said()[0] and "ne spol ne starost" in said()[1]
     monkeypatch.delitem(study.comparison, "subgroups")
     assert "before the program looked at sex and age" in said()[0] and "upošteval spol in starost" in said()[1]
     assert checklist(study)["subgroups"] == ("missing",)
+
+
+@pytest.mark.parametrize(("adjusted", "english", "slovenian"), [
+    ([0.04], "0.125 [@zou2008]). It is significant at the 5\u00a0% level.", "Na ravni 5\u00a0% je statistično značilna."),
+    ([0.06], "It is not significant at the 5\u00a0% level, which does not", "ni statistično značilna, kar pa razlike ne izključuje."),
+    ([0.04, 0.04], "After Holm's correction both are significant", "Po Holmovem popravku sta na ravni 5\u00a0% statistično značilni obe."),
+    ([0.04, 0.06], "After Holm's correction only the first is", "statistično značilna le prva."),
+    ([0.06, 0.04], "After Holm's correction only the second is", "statistično značilna le druga."),
+    ([0.06, 0.06], "correction neither is significant", "statistično značilna nobena od njiju, kar pa razlik ne izključuje."),
+])
+def test_the_sentences_tell_how_far_groups_differ(study, monkeypatch, adjusted, english, slovenian):
+    best = Selections(study).by_auc(study.compared)[0]
+    names = (("women", "men"), ("younger", "older"))[: len(adjusted)]
+    monkeypatch.setitem(study.comparison, "subgroups", {
+        "median_age": 57.0, "groups": {name: group(0.25, 0.5, best) for pair in names for name in pair},
+        "differences": [pair(*both, best, p_holm) for both, p_holm in zip(names, adjusted, strict=True)]})
+    said = [Sentences(study, words).subgroups.markdown for words in (EN, SL)]
+    assert english in said[0] and slovenian in said[1]
+    assert "The AUC among women minus that among men is \u22120.250 (95\u00a0% interval \u22120.500 to 0.125" in said[0]
+    assert "Razlika med AUC pri ženskah in pri moških je \u22120,250 (95-odstotni interval od \u22120,500 do 0,125" in said[1]
+    both = len(adjusted) == 2
+    assert (", that among those under 57 minus that among those of 57 and over is \u22120.250 (\u22120.500 to 0.125)." in said[0]) == both
+    assert ("), med AUC pri mlajših od 57 let in pri starih vsaj 57 let pa \u22120,250 (od \u22120,500 do 0,125)." in said[1]) == both
 
 
 def test_ranks_by_hand():

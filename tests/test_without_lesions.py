@@ -1,6 +1,7 @@
 """Lesions filled in with healthy tissue, by hand; what becomes of the scores; and how the pages tell it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.evaluation.auc import auc_with_interval
+from pipeline.evaluation.differences import compare_aucs, holm
 from pipeline.explanations.inpainting import SQUARES, fill_in, fill_patient, regions_of
 from pipeline.explanations.without_lesions import FilledScores, filled_jobs, score_filled, write_without_lesions
 from pipeline.layout import MODELS, Layout
@@ -98,8 +100,28 @@ def test_the_summary_follows_from_the_table_and_the_scores(study):
         values = np.array(values)
         expected = {**auc_with_interval(labels, values), "severe": values[labels == 1].mean(), "mild": values[labels == 0].mean()}
         assert found["models"]["CNN2"][kind] == pytest.approx(expected)
+    lower = found["models"]["CNN2"]["healthy"]["auc"] - found["models"]["CNN2"]["lesions"]["auc"]
+    few = dict.fromkeys(("low", "high", "p", "p_holm"))  # patients, too few for an interval
+    assert found["differences"]["CNN2"] == {"difference": pytest.approx(lower)} | few
     assert found["models"]["CNN2"]["original"]["auc"] == study.metrics("CNN2")["auc"]
     assert 0 < found["patients"] <= len(labels) and 0 < found["shares"]["healthy"] <= found["shares"]["lesions"] < 1
+
+
+def test_differences_are_healthy_lung_minus_lesions_and_pay_for_the_number_of_models(tmp_path, monkeypatch, rng):
+    labels = np.repeat([0, 1], 12)
+    dataset = SimpleNamespace(members=lambda split: np.arange(24), labels=labels, ids=[str(patient) for patient in range(24)])
+    monkeypatch.setattr("pipeline.explanations.without_lesions.load_dataset", lambda _: dataset)
+    monkeypatch.setattr("pipeline.explanations.without_lesions.read_scores", lambda *_: np.zeros(24))
+    scores = {model: np.array([[labels * share + rng.random(24), labels + rng.random(24)]])
+              for model, share in zip(MODELS, np.linspace(0, 1, len(MODELS)), strict=True)}
+    layout = Layout(tmp_path)
+    write_without_lesions(layout, [FilledScores(scores, np.full((2, 24), 0.5))])
+    found = read_json(layout.without_lesions("json"), "explain")["found"]["differences"]
+    expected = {model: compare_aucs(labels, {"healthy": healthy, "lesions": lesions})[0] for model, [(lesions, healthy)] in scores.items()}
+    for model, one in expected.items():
+        assert [found[model][name] for name in ("difference", "low", "high", "p")] == [one.difference, one.low, one.high, one.p]
+    assert [found[model]["p_holm"] for model in MODELS] == holm([expected[model].p for model in MODELS])
+    assert found["DNN1"]["difference"] > 0 and found["DNN1"]["p_holm"] > found["DNN1"]["p"]
 
 
 def test_runs_are_spread_and_unknown_lesions_leave_nothing(tmp_path, study, monkeypatch):
@@ -120,30 +142,41 @@ def test_runs_are_spread_and_unknown_lesions_leave_nothing(tmp_path, study, monk
     assert read_json(written.without_lesions("json"), "explain") == {"found": None} and not written.without_lesions("csv").exists()
 
 
-def filled(lesions: dict[str, tuple[float, float]]) -> dict:
-    """A finding with healthy lung always at 0.75 to 0.875, and the lesions' interval by model."""
+def filled(lesions: dict[str, tuple[float, float]] | None = None, differences: dict[str, tuple[float, float | None]] | None = None) -> dict:
+    """A finding of which the interval without lesions differs by model, and so do the difference to healthy lung and its p value."""
     ends = lambda low, high: {"auc": (low + high) / 2, "auc_low": low, "auc_high": high, "severe": 0.5, "mild": 0.25}  # noqa: E731
-    return {"patients": 5, "shares": {"lesions": 0.125, "healthy": 0.1}, "models": {
-        model: {"original": ends(0.75, 1), "healthy": ends(0.75, 0.875), "lesions": ends(*lesions.get(model, (0.25, 0.5)))}
-        for model in MODELS}}
+    rows = {model: (differences or {}).get(model, (0.4375, 0.01)) for model in MODELS}
+    return {
+        "patients": 5, "shares": {"lesions": 0.125, "healthy": 0.1},
+        "models": {model: {"original": ends(0.75, 1), "healthy": ends(0.75, 0.875), "lesions": ends(*left)}
+                   for model in MODELS for left in [(lesions or {}).get(model, (0.25, 0.5))]},
+        "differences": {model: {"difference": difference, "low": difference and 0.125, "high": difference and 0.75, "p": p, "p_holm": p}
+                        for model, (difference, p) in rows.items()},
+    }
 
 
-@pytest.mark.parametrize(("lesions", "english", "slovenian"), [
-    ({}, "For every network the 95 % intervals of the two stay apart", "Pri nobeni mreži se 95-odstotna intervala ne prekrivata"),
-    (dict.fromkeys(MODELS, (0.25, 0.8)), "For no network do the 95 % intervals", "prekrivata pri vseh mrežah"),
-    (dict.fromkeys(MODELS[1:], (0.25, 0.8)), "For DNN1 the 95 % intervals of the two stay apart", "ne prekrivata pri modelu DNN1;"),
-    (dict.fromkeys(MODELS[2:], (0.25, 0.8)), "For DNN1 and DNN2 the 95", "ne prekrivata pri modelih DNN1 in DNN2;"),
-    ({"CNN1": (0.6, 0.7)}, "CNN1 still ranks better than chance", "bolje od naključja razvršča CNN1,"),
-    ({"CNN1": (0.6, 0.7), "CNN2": (0.6, 0.7)}, "CNN1 and CNN2 still rank better", "bolje od naključja razvrščata CNN1 in CNN2,"),
+@pytest.mark.parametrize(("differences", "lesions", "english", "slovenian"), [
+    ({}, {}, "the difference is significant at the 5 % level for every network:", "statistično značilno nižji pri vseh mrežah:"),
+    (dict.fromkeys(MODELS, (0.25, 0.06)), {}, "no network's AUC is significantly", "značilno nižji pri nobeni mreži,"),
+    (dict.fromkeys(MODELS, (-0.25, 0.01)), {}, "no network's AUC is significantly", "značilno nižji pri nobeni mreži,"),
+    (dict.fromkeys(MODELS, (0.25, None)), {}, "With so few test patients these differences", "Pri tako malo testnih bolnikih"),
+    (dict.fromkeys(MODELS[1:], (0.25, 0.06)), {}, "at the 5 % level, for DNN1: there", "statistično značilno nižji pri modelu DNN1;"),
+    (dict.fromkeys(MODELS[2:], (-0.25, 0.01)), {}, "at the 5 % level, for DNN1 and DNN2: there", "nižji pri modelih DNN1 in DNN2;"),
+    ({}, {"CNN1": (0.6, 0.7)}, "CNN1 still ranks better than chance", "bolje od naključja razvršča CNN1,"),
+    ({}, {"CNN1": (0.6, 0.7), "CNN2": (0.6, 0.7)}, "CNN1 and CNN2 still rank better", "bolje od naključja razvrščata CNN1 in CNN2,"),
 ])
-def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, lesions, english, slovenian):
-    monkeypatch.setitem(study.__dict__, "without_lesions", filled(lesions))
+def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, differences, lesions, english, slovenian):
+    monkeypatch.setitem(study.__dict__, "without_lesions", filled(lesions, differences))
     shown = [text.replace("\u00a0", " ") for text in said(study, "without_lesions")]
     assert english in shown[0] and slovenian in shown[1]
+    told = None not in [p for _, p in differences.values()]
+    first = differences.get(study.compared[0], (0.4375, 0.01))[0]
+    ends = f"minus that without the lesions is {EN.decimal(first)} (95 % interval 0.125 to 0.750 by DeLong's method)"
+    assert (ends in shown[0]) == ("po DeLongovi metodi od 0,125 do 0,750)" in shown[1]) == told
     assert ("12.5 % and 10.0 % of the lungs" in shown[0]) and ("12,5 % oziroma 10,0 % pljuč" in shown[1])
     concluded, abstract = said(study, "conclusion"), said(study, "abstract")
     every = len(Selections(study).resting_on_lesions()) == len(MODELS)
-    assert ("All networks rest on the lesions" in concluded[0]) == ("Odločitve vseh mrež slonijo" in concluded[1]) == every
+    assert ("All networks use the lesions" in concluded[0]) == ("Vse mreže uporabljajo spremembe" in concluded[1]) == every
     assert ("what they look at" in concluded[0]) == ("kaj pri tem gledajo" in concluded[1]) == (not every)
     if every:
         assert "takes the place of the lesions" in abstract[0] and "spremembe prekrije zdravo tkivo" in abstract[1]
@@ -155,7 +188,7 @@ def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, lesi
     (None, "0.875. What remains", "0,875. Ostaja"),
 ])
 def test_the_conclusion_sets_saliency_beside_what_networks_rest_on(study, monkeypatch, mass, english, slovenian):
-    monkeypatch.setitem(study.__dict__, "without_lesions", filled({}))
+    monkeypatch.setitem(study.__dict__, "without_lesions", filled())
     monkeypatch.setattr(study, "localisation", lambda model: {"chance": 0.2, "saliency": {"mass": mass}})
     shown = said(study, "conclusion")
     assert english in shown[0] and slovenian in shown[1]
@@ -217,6 +250,13 @@ def test_a_study_made_before_and_one_of_unknown_lesions_say_why_it_is_not_there(
     assert "lesions_auc" not in file_text("tbl-localisation", older)
     monkeypatch.setattr(older, "localisation", lambda model: None)
     assert "if they were known" in said(older, "without_lesions")[0] and "če bi bile znane" in said(older, "without_lesions")[1]
+
+
+def test_scores_that_were_not_compared_yet_are_left_out(study, monkeypatch):
+    older, found = Study(study.root), {name: values for name, values in study.without_lesions.items() if name != "differences"}
+    assert older.manifest
+    monkeypatch.setattr("report.study.read_json", lambda path, stage: {"found": found})
+    assert older.without_lesions is None
 
 
 def test_repeated_trainings_show_their_range_in_the_data(study, monkeypatch):

@@ -1,13 +1,14 @@
-"""How far the AUCs of two classifiers lie apart on the same patients, and which pairs can be told apart.
+"""How far two AUCs lie apart: of classifiers on the same patients, which pairs can be told apart, and of one on different patients.
 
 Intervals of two AUCs that overlap do not say that the classifiers are alike: on the same patients their errors go together.
 DeLong's method (DeLong et al. 1988) takes that into account; Holm's correction (Holm 1979) pays for asking about many pairs.
+On different patients the two err apart, so their intervals say all there is to say of the difference (Zou and Donner 2008).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import erfc, inf, sqrt
+from math import erfc, hypot, inf, sqrt
 
 import numpy as np
 
@@ -71,6 +72,26 @@ def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
         return mean, None
     parts = [part.var(ddof=1) / len(part) for fold in pairs for part in (fold.mean(axis=1), fold.mean(axis=0))]
     return mean, sqrt(sum(parts)) / len(pairs)
+
+
+def unpaired_difference(of: Mapping[str, float], minus: Mapping[str, float]) -> dict[str, float]:
+    """The `difference` of the AUCs of two groups of other patients, its 95 % interval, `low` to `high`, and its two-sided `p`.
+
+    of, minus: as of `auc_with_interval`. Nobody is in both, so the squares of the distances to the ends of their intervals add
+    up (Zou and Donner 2008); p follows from the half of the interval that faces 0.
+    """
+    difference = of["auc"] - minus["auc"]
+    below = hypot(of["auc"] - of["auc_low"], minus["auc_high"] - minus["auc"])
+    above = hypot(of["auc_high"] - of["auc"], minus["auc"] - minus["auc_low"])
+    return {"difference": difference, "low": difference - below, "high": difference + above,
+            "p": two_sided_p(difference, (below if difference > 0 else above) / Z_95)}
+
+
+def correct(differences: Sequence[dict]) -> None:
+    """Add `p_holm` to differences that answer the same question several times, or None where they have no `p` (Holm 1979)."""
+    adjusted = iter(holm([row["p"] for row in differences if row["p"] is not None]))
+    for row in differences:
+        row["p_holm"] = None if row["p"] is None else next(adjusted)
 
 
 def two_sided_p(difference: float, error: float) -> float:

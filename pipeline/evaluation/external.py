@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import hypot
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import baseline_scores
 from pipeline.evaluation.decisions import metric_intervals
-from pipeline.evaluation.differences import holm, two_sided_p
-from pipeline.evaluation.metrics import Z_95, brier_score, metrics_of
+from pipeline.evaluation.differences import correct, unpaired_difference
+from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import MODELS, Layout
@@ -44,7 +43,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
         "runs": spread([float(roc_auc_score(other.labels, scores)) for scores in runs[model]]) if len(runs[model]) > 1 else None,
         **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
     } for model in MODELS}
-    _correct([models[model]["change"] for model in comparison["compared"]])
+    correct([models[model]["change"] for model in comparison["compared"]])
     write_json(layout.external("json"), {
         "source": settings.external, "mild": int((other.labels == 0).sum()), "severe": int((other.labels == 1).sum()),
         "models": models,
@@ -57,26 +56,7 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
 def _ranked(labels: np.ndarray, scores: np.ndarray, before: Mapping[str, float]) -> dict:
     """before: what `auc_with_interval` gave for the test set, as it is stored."""
     found = auc_with_interval(labels, scores)
-    return {**found, "change": change_of_auc(before, found)}
-
-
-def change_of_auc(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """The `difference` of the AUCs of two groups of other patients, after minus before, its 95 % interval, `low` to `high`, and `p`.
-
-    before, after: as of `auc_with_interval`. Nobody is in both, so the squares of the distances to the ends of their intervals add
-    up (Zou and Donner 2008); p follows from the half of the interval that faces 0.
-    """
-    difference = after["auc"] - before["auc"]
-    below = hypot(after["auc"] - after["auc_low"], before["auc_high"] - before["auc"])
-    above = hypot(after["auc_high"] - after["auc"], before["auc"] - before["auc_low"])
-    return {"difference": difference, "low": difference - below, "high": difference + above,
-            "p": two_sided_p(difference, (below if difference > 0 else above) / Z_95)}
-
-
-def _correct(changes: Sequence[dict]) -> None:
-    """Add `p_holm` to the changes of several models (Holm 1979)."""
-    for change, p in zip(changes, holm([change["p"] for change in changes]), strict=True):
-        change["p_holm"] = p
+    return {**found, "change": unpaired_difference(found, minus=before)}
 
 
 def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict], settings: Settings) -> dict:

@@ -3,7 +3,7 @@
 Healthy lung filled in the same way shows what the filling alone does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +15,7 @@ from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import read_scores
+from pipeline.evaluation.differences import compare_aucs, correct
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.explanations.inpainting import fill_patient
@@ -99,7 +100,9 @@ def write_without_lesions(layout: Layout, parts: Sequence[FilledScores]) -> list
     parts: what the jobs found, in their order; none where no lesion is known, and then `found` is null. Else it holds the number
     of `patients` with lesions, by region the mean `shares` of the lungs that were filled in, and by `models`, for the slices as they
     are (`original`) and for each region filled in, the `auc` with its 95 % interval and the mean probability of the `severe` and
-    of the `mild` patients; with several runs also their `runs`, the same numbers as mean, low and high.
+    of the `mild` patients; by `differences`, by model, the AUC with healthy lung filled in minus that with the lesions, on the
+    same patients, as of `compare_aucs`, corrected for the number of models. With several runs there are also their `runs`, the
+    numbers of `models` as mean, low and high; the differences are the first run's.
     """
     table, summary = layout.without_lesions("csv"), layout.without_lesions("json")
     if not parts:
@@ -119,6 +122,7 @@ def write_without_lesions(layout: Layout, parts: Sequence[FilledScores]) -> list
         "patients": int((shares[0] > 0).sum()),
         "shares": dict(zip(REGIONS, shares.mean(axis=1).tolist(), strict=True)),
         "models": {model: _of_model(layout, model, dataset.labels[test], scores[model]) for model in MODELS},
+        "differences": _differences(dataset.labels[test], {model: scores[model][0] for model in MODELS}),
     }})
     return [table, summary]
 
@@ -129,6 +133,15 @@ def _of_model(layout: Layout, model: str, labels: np.ndarray, scores: np.ndarray
              **{region: _ranked(labels, of_region) for region, of_region in zip(REGIONS, of_run, strict=True)}}
             for run, of_run in enumerate(scores)]
     return runs[0] | ({"runs": spread_of(runs)} if len(runs) > 1 else {})
+
+
+def _differences(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
+    """scores: by model (region, patient)."""
+    found = {model: compare_aucs(labels, dict(zip(reversed(REGIONS), reversed(of_model), strict=True)))[0]
+             for model, of_model in scores.items()}
+    rows = {model: {name: getattr(one, name) for name in ("difference", "low", "high", "p")} for model, one in found.items()}
+    correct(list(rows.values()))
+    return rows
 
 
 def _ranked(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
