@@ -95,9 +95,9 @@ def test_the_sentences_tell_of_subgroups_as_far_as_they_are_known(study, monkeyp
 
 
 @pytest.mark.parametrize(("adjusted", "english", "slovenian"), [
-    ([0.04], "0.125 [@zou2008]). It is significant at the 5\u00a0% level.", "Na ravni 5\u00a0% je statistično značilna."),
-    ([0.06], "It is not significant at the 5\u00a0% level, which does not", "ni statistično značilna, kar pa razlike ne izključuje."),
-    ([0.04, 0.04], "After Holm's correction both are significant", "Po Holmovem popravku sta na ravni 5\u00a0% statistično značilni obe."),
+    ([0.04], "[@zou2008]. It is significant at the 5 % level.", "[@zou2008]. Na ravni 5 % je statistično značilna."),
+    ([0.06], "It is not significant at the 5 % level, which does not", "ni statistično značilna, kar pa razlike ne izključuje."),
+    ([0.04, 0.04], "After Holm's correction both are significant", "Po Holmovem popravku sta na ravni 5 % statistično značilni obe."),
     ([0.04, 0.06], "After Holm's correction only the first is", "statistično značilna le prva."),
     ([0.06, 0.04], "After Holm's correction only the second is", "statistično značilna le druga."),
     ([0.06, 0.06], "correction neither is significant", "statistično značilna nobena od njiju, kar pa razlik ne izključuje."),
@@ -108,13 +108,15 @@ def test_the_sentences_tell_how_far_groups_differ(study, monkeypatch, adjusted, 
     monkeypatch.setitem(study.comparison, "subgroups", {
         "median_age": 57.0, "groups": {name: group(0.25, 0.5, best) for pair in names for name in pair},
         "differences": [pair(*both, best, p_holm) for both, p_holm in zip(names, adjusted, strict=True)]})
-    said = [Sentences(study, words).subgroups.markdown for words in (EN, SL)]
+    said = [Sentences(study, words).subgroups.markdown.replace("\u00a0", " ") for words in (EN, SL)]
     assert english in said[0] and slovenian in said[1]
-    assert "The AUC among women minus that among men is \u22120.250 (95\u00a0% interval \u22120.500 to 0.125" in said[0]
-    assert "Razlika med AUC pri ženskah in pri moških je \u22120,250 (95-odstotni interval od \u22120,500 do 0,125" in said[1]
-    both = len(adjusted) == 2
-    assert (", that among those under 57 minus that among those of 57 and over is \u22120.250 (\u22120.500 to 0.125)." in said[0]) == both
-    assert ("), med AUC pri mlajših od 57 let in pri starih vsaj 57 let pa \u22120,250 (od \u22120,500 do 0,125)." in said[1]) == both
+    assert "The AUC among women minus that among men is \u22120.250 (95 % interval \u22120.500 to 0.125)" in said[0]
+    assert "Razlika med AUC pri ženskah in pri moških je \u22120,250 (95-odstotni interval od \u22120,500 do 0,125)" in said[1]
+    if len(adjusted) == 1:
+        assert "0.125); its interval follows from" in said[0] and "0,125); interval sledi iz" in said[1]
+    else:
+        assert ", that among those under 57 minus that among those of 57 and over is \u22120.250 (\u22120.500 to 0.125); the int" in said[0]
+        assert "), med AUC pri mlajših od 57 let in pri starih vsaj 57 let pa \u22120,250 (od \u22120,500 do 0,125); interva" in said[1]
 
 
 def test_ranks_by_hand():
