@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,13 +14,16 @@ from pipeline.benchmarks.plain import fit_plainly
 from pipeline.data.dataset import Dataset
 from pipeline.device import Backend, choose_backend
 from pipeline.errors import OutOfDeviceMemory
-from pipeline.layout import MODELS
+from pipeline.layout import MODELS, Layout
 from pipeline.models.placing import suited
 from pipeline.models.registry import build_model
+from pipeline.settings import load_settings
 from pipeline.training import loop
 from pipeline.training.loop import Hyperparameters, Start, TrainingData, batches, fit_network, gather_training_data
 from pipeline.training.predict import predict_slices
 from pipeline.training.state import read_state, write_state
+from pipeline.training.trial import run_training
+from pipeline.training.tune import plan_jobs
 
 PLAIN = Backend("cpu", bf16=False, channels_last=False)
 
@@ -117,6 +121,18 @@ def test_going_on_from_a_state_gives_the_bits_of_a_run_from_the_beginning(name, 
     gone_on = fit_network(build_model(name, 128), data, values, 3, 4, 7, backend, start)
     assert gone_on.history == whole.history and gone_on.best_epoch == whole.best_epoch
     assert all(torch.equal(gone_on.weights[key], value) for key, value in whole.weights.items())
+
+
+def test_a_job_leaves_its_state_and_its_weights_only_where_they_are_wanted(tiny, tmp_path):
+    settings, layout, backend = load_settings("tiny"), Layout(tiny / "study"), choose_backend("cpu", True)
+    whole, = plan_jobs([("CNN1", Hyperparameters(1e-3, 0.0, 0.5))], 2, settings, layout, backend, keep_weights=True)
+    half = replace(whole, epochs=1, keep_weights=False, save_state=tmp_path / "state.safetensors")
+    expected, first = run_training(whole), run_training(half)
+    assert first.weights is None and list(tmp_path.iterdir()) == [half.save_state]
+    second = run_training(replace(whole, start=half.save_state, history=tuple(first.history)))
+    assert second.history == expected.history and second.best_epoch == expected.best_epoch
+    assert all(np.array_equal(second.weights[name], value) for name, value in expected.weights.items()) and expected.weights
+    assert list(tmp_path.iterdir()) == [half.save_state]  # none of the others left one
 
 
 def test_the_plain_loop_of_the_bench_does_the_same_work(data):
