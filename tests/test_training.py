@@ -123,6 +123,18 @@ def test_going_on_from_a_state_gives_the_bits_of_a_run_from_the_beginning(name, 
     assert all(torch.equal(gone_on.weights[key], value) for key, value in whole.weights.items())
 
 
+def test_going_on_keeps_the_weights_of_the_best_epoch_so_far(data):
+    torch.manual_seed(3)
+    model, values = build_model("CNN1", 128), Hyperparameters(1e-3, 0.0, 0.5)
+    first = fit_network(model, data, values, 2, 4, 7, PLAIN, keep_state=True)
+    told = [row | {"val_loss": loss} for row, loss in zip(first.history, (0.0, 9.0), strict=True)]  # no later epoch is as good as that
+    second = fit_network(model, data, values, 3, 4, 7, PLAIN, Start(told, dict(first.state)))
+    assert second.best_epoch == 1 and len(second.history) == 3
+    assert all(torch.equal(second.weights[name], value) for name, value in first.weights.items())
+    diverged = [row | {"val_loss": float("nan")} for row in first.history]
+    assert fit_network(model, data, values, 3, 4, 7, PLAIN, Start(diverged, dict(first.state))).best_epoch == 3
+
+
 def test_a_job_leaves_its_state_and_its_weights_only_where_they_are_wanted(tiny, tmp_path):
     settings, layout, backend = load_settings("tiny"), Layout(tiny / "study"), choose_backend("cpu", True)
     whole, = plan_jobs([("CNN1", Hyperparameters(1e-3, 0.0, 0.5))], 2, settings, layout, backend, keep_weights=True)

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from pipeline.errors import DamagedArtifact
 from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS, Layout
 from pipeline.ledger import Ledger, Record, code_digest, manifest_rows
 from pipeline.settings import Settings, load_settings
@@ -144,6 +145,11 @@ def test_a_record_is_found_again_and_a_damaged_one_is_none(tmp_path):
     found = ledger.find("tune/CNN1")
     assert (found.digest, found.seconds, list(found.files), found.files["tuning/CNN1.csv"]["bytes"]) == ("d", 1.24, ["tuning/CNN1.csv"], 2)
     assert ledger.missing_files(found) == [] and ledger.find("tune/CNN2") is None
+    ledger.verify(found, "tune")
+    for other in ("ba", "abc"):
+        path.write_text(other)
+        with pytest.raises(DamagedArtifact, match=r"CNN1\.csv"):
+            ledger.verify(found, "tune")
     path.unlink()
     assert ledger.missing_files(found) == ["tuning/CNN1.csv"]
     (tmp_path / ".records" / "tune-CNN1.json").write_text("{")
