@@ -218,10 +218,11 @@ class Selections:
         above = {model: self.study.metrics(model)["validation_auc"] - self.study.metrics(model)["auc"] for model in self.study.compared}
         return sorted((model for model in above if above[model] > 0), key=lambda model: -above[model])
 
-    def loss_at(self, model: str, place: str) -> float:
-        """Validation loss of the trial at the `chosen` combination or at the one `by_coordinates`."""
+    def trial_at(self, model: str, place: str) -> dict:
+        """The trial at the `chosen` combination or at the one `by_coordinates`: its `val_loss`, and of several runs also their range,
+        `val_loss_low` and `val_loss_high`."""
         search = self.study.search(model)
-        return next(trial["val_loss"] for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
+        return next(trial for trial in search["trials"] if {k: trial[k] for k in search[place]} == search[place])
 
 
 def changes(command: str) -> str:

@@ -190,7 +190,7 @@ class Study:
 
     def search(self, model: str) -> dict:
         """A whole search: `search` (`coordinate` or `grid`), `chosen`, `by_coordinates`, and `trials` with lr, wd, mp,
-        val_loss and val_auc, the means of the last epochs."""
+        val_loss and val_auc, the means of the last epochs; of several runs also the ends of their range, `val_loss_low` and so on."""
         return read_json(self.layout.tuning(model, "json"), "tune")
 
     def grid(self, model: str) -> dict[str, list[float]]:

@@ -56,6 +56,10 @@ def test_a_full_grid_tells_which_best_combinations_the_coordinates_miss(study, m
     assert f"For {', '.join(others[:-1])} and {others[-1]} it finds the best." in english
     assert "pri modelu CNN2: pri CNN2 se konča pri vrednosti 0,500 funkcije izgube, mreža pa vsebuje 0,250" in slovenian
     assert f"Pri modelih {', '.join(others[:-1])} in {others[-1]} najde najboljšo." in slovenian
+    trials[:] = [trial | {"val_loss_low": trial["val_loss"] - 0.125, "val_loss_high": trial["val_loss"] + 0.125} for trial in trials]
+    english, slovenian = said(study, "grid")
+    assert "a loss of 0.500 (runs 0.375–0.625), where the grid holds 0.250 (runs 0.125–0.375). For" in english
+    assert "vrednosti 0,500 (ponovitve 0,375–0,625) funkcije izgube, mreža pa vsebuje 0,250 (ponovitve 0,125–0,375). Pri" in slovenian
 
 
 @pytest.mark.parametrize(("threshold", "english", "slovenian"), [

@@ -185,7 +185,9 @@ def _check_report(root):
     assert "p_holm,runs_mean,runs_low,runs_high,folds_difference" in texts["tbl-differences"]
     assert "accuracy_low" in texts["tbl-metrics"] and "accuracy_runs_low" in texts["tbl-metrics"]
     assert "auc,auc_low,auc_high,brier,parameters,best_epoch,auc_runs_mean,auc_runs_low,auc_runs_high" in texts["tbl-auc"]
-    assert sum(row["chosen"] == "True" for row in csv.DictReader(io.StringIO(texts["fig-grid-loss"]))) == len(TUNED_MODELS)
+    grid = list(csv.DictReader(io.StringIO(texts["fig-grid-loss"])))
+    assert sum(row["chosen"] == "True" for row in grid) == len(TUNED_MODELS)
+    assert all(float(row["val_loss_low"]) < float(row["val_loss"]) < float(row["val_loss_high"]) for row in grid)
 
 
 def _check_folds(root):

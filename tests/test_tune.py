@@ -65,6 +65,7 @@ def test_a_search_tries_each_value_at_the_best_so_far_and_writes_what_it_found(t
     found = read_json(layout.tuning("CNN1", "json"), "tune")
     assert found["search"] == "coordinate" and found["chosen"] == found["by_coordinates"] == {"lr": 1e-3, "wd": 0.1, "mp": 1.0}
     assert [trial["val_loss"] for trial in found["trials"]] == pytest.approx([1.5, 0.5, 0.4, 0.9])
+    assert set(found["trials"][0]) == {"lr", "wd", "mp", "val_loss", "val_auc"}
     assert not list(layout.unfinished.rglob("*.safetensors"))  # a CNN trains in no time
 
 
@@ -91,6 +92,9 @@ def test_several_runs_are_averaged_and_each_is_written(tune):
     assert [(row["trial"], row["run"], row["seed"], row["epoch"]) for row in rows[:4]] == [
         ("1", "0", "4", "1"), ("1", "0", "4", "2"), ("1", "1", "5", "1"), ("1", "1", "5", "2")]
     assert len(rows) == 16 and float(rows[2]["val_loss"]) == pytest.approx(1.75)
+    first, *_ = read_json(layout.tuning("CNN1", "json"), "tune")["trials"]
+    assert first == {"lr": 1e-2, "wd": 0.0, "mp": 1.0, "val_loss": 1.625, "val_loss_low": 1.5, "val_loss_high": 1.75,
+                     "val_auc": 0.5, "val_auc_low": 0.5, "val_auc_high": 0.5}
 
 
 def test_a_full_grid_tries_everything_once_keeps_no_state_and_no_diverged_trial_wins(tune):

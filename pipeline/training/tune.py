@@ -13,10 +13,11 @@ from pipeline.models.placing import suited
 from pipeline.progress import Progress
 from pipeline.records import finite_or_none, read_json, write_csv, write_json
 from pipeline.settings import SEARCHED, Settings
+from pipeline.spread import spread_of
 from pipeline.training.footprint import training_memory
 from pipeline.training.loop import Hyperparameters
 from pipeline.training.repeats import RANGES, WATCHED, average, run_seed
-from pipeline.training.search import Search, phases_of
+from pipeline.training.search import Search, mean_of_last, phases_of
 from pipeline.training.together import join_trials, joined, run_together
 from pipeline.training.trial import TrainJob, run_training
 from pipeline.training.unfinished import run_missing
@@ -166,13 +167,22 @@ def _write(model: str, search: Search, phase_of: dict, runs: dict, settings: Set
     ]
     write_json(layout.tuning(model, "json"), {
         "search": settings.search, "chosen": search.chosen, "by_coordinates": search.by_coordinates, "last_epochs": search.last_epochs,
-        "phases": phases, "trials": [{**asdict(values), **storable(score)} for values, score in search.scores().items()],
+        "phases": phases, "trials": [{**asdict(values), **storable(score | _ranges(runs[model, values], search.last_epochs))}
+                                     for values, score in search.scores().items()],
     })
     files = [layout.tuning(model), layout.tuning(model, "json")]
     if settings.seeds > 1:
         write_csv(layout.tuning_runs(model), _run_rows([runs[model, values] for values in search.trials], settings), RUN_COLUMNS)
         files.append(layout.tuning_runs(model))
     return files
+
+
+def _ranges(histories: list[list[dict]], last_epochs: int) -> dict[str, float]:
+    """How far the runs of a trial lie apart in what it is judged by; nothing of a single one."""
+    if len(histories) == 1:
+        return {}
+    found = spread_of([mean_of_last(history, last_epochs) for history in histories])
+    return {f"{name}_{end}": ends[end] for name, ends in found.items() for end in ("low", "high")}
 
 
 def _run_rows(trials: list[list[list[dict]]], settings: Settings) -> list[dict]:
