@@ -32,10 +32,19 @@ def _merged(values: Sequence) -> dict | None:
 
 
 def roc_spread(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, float]]:
-    """Per false positive rate of RATES the spread of the true positive rate that the runs reach without exceeding it.
+    """Per false positive rate of RATES the spread of the true positive rate that the runs' curves reach there.
 
-    curves: per run fpr and tpr, each (point,), rising, from (0, 0) to (1, 1).
+    curves: per run fpr and tpr, each (point,), rising, from (0, 0) to (1, 1), joined by straight lines: where mild and severe
+    patients share a score both rates rise, and the area below counts their pairs half.
     """
-    reached = np.array([tpr[np.searchsorted(fpr, RATES, side="right") - 1] for fpr, tpr in curves])
+    reached = np.array([_highest_at(fpr, tpr) for fpr, tpr in curves])
     return [{"fpr": float(rate), **{f"tpr_{name}": value for name, value in spread(column).items()}}
             for rate, column in zip(RATES, reached.T, strict=True)]
+
+
+def _highest_at(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
+    """The curve at RATES, at the upper end where it rises straight up."""
+    last = np.searchsorted(fpr, RATES, side="right") - 1
+    following = np.minimum(last + 1, len(fpr) - 1)
+    width = np.where(following > last, fpr[following] - fpr[last], 1.0)
+    return tpr[last] + (tpr[following] - tpr[last]) * (RATES - fpr[last]) / width

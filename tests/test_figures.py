@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from report.figures.confusion import draw_matrix
 from report.figures.filters import filter_sheet
@@ -54,9 +55,31 @@ def test_a_roc_curve_draws_the_stored_points(study):
     draw_roc_curve(axes, study, SL, model)
     curve = study.roc(model)
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), curve["fpr"])
+    assert not axes.collections  # there is one run
     assert axes.lines[0].get_color() == MODEL_COLOURS[model]
     point = study.thresholds(model)["f1", "validation"]
     assert (axes.lines[1].get_xdata()[0], axes.lines[1].get_ydata()[0]) == (point["test_fpr"], point["test_tpr"])
+
+
+def test_the_area_under_a_drawn_roc_curve_is_its_auc_also_where_patients_share_a_score(study, monkeypatch):
+    labels, scores = np.array([0, 0, 1, 1, 0, 1]), np.array([0.1, 0.5, 0.5, 0.5, 0.9, 0.9])
+    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
+    monkeypatch.setattr(study, "roc", lambda model: {"fpr": fpr, "tpr": tpr})
+    _, axes = pyplot.subplots()
+    draw_roc_curve(axes, study, EN, study.compared[0])
+    x, y = axes.lines[0].get_xydata().T
+    assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(roc_auc_score(labels, scores))
+    assert axes.lines[0].get_drawstyle() == "default"  # steps would cut off the corners
+
+
+def test_the_range_of_several_runs_is_a_band_behind_the_first_ones_curve(study, monkeypatch):
+    rates, low = np.linspace(0, 1, 5), np.linspace(0, 1, 5) / 2
+    monkeypatch.setattr(study, "roc_range", lambda model: {"fpr": rates, "tpr_low": low, "tpr_high": low + 0.5})
+    _, axes = pyplot.subplots()
+    draw_roc_curve(axes, study, EN, study.compared[0])
+    (band,) = axes.collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices.round(6)}
+    assert {(1.0, 0.5), (1.0, 1.0), (0.0, 0.5), (0.5, 0.25)} <= corners and band.get_zorder() < axes.lines[0].get_zorder()
 
 
 def test_a_confusion_matrix_shows_its_counts_and_threshold():

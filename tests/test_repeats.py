@@ -40,6 +40,9 @@ def test_roc_curves_are_compared_at_equal_false_positive_rates():
     assert [row["fpr"] for row in rows] == list(RATES)
     assert (rows[0]["tpr_low"], rows[0]["tpr_mean"], rows[0]["tpr_high"]) == (0.5, 0.75, 1.0)
     assert rows[49]["tpr_low"] == 0.5 and rows[50]["tpr_low"] == 1.0  # the step lies at 0.5
+    tied = (np.array([0.0, 0.0, 0.5, 1.0]), np.array([0.0, 0.25, 0.75, 1.0]))  # patients of both kinds with the same score
+    found = [row["tpr_mean"] for row in roc_spread([tied])]
+    assert found[0] == 0.25 and found[25] == pytest.approx(0.5) and found[50] == 0.75 and found[-1] == 1.0
 
 
 def test_histories_are_averaged_by_epoch_and_a_single_one_stays_as_it_is():

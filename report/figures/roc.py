@@ -14,14 +14,15 @@ from report.words import Words
 def draw_roc_curve(axes: Axes, study: Study, words: Words, model: str) -> Axes:
     """The test ROC curve of a model; a cross where the F1 threshold lies, a circle for G-mean.
 
-    Where there are several runs it is that of the first, within the range of all.
+    Where there are several runs it is that of the first, within the range of all. Its points are joined by straight lines, as the
+    area counts patients of both kinds with the same score.
     """
     curve, auc = study.roc(model), study.metrics(model)["auc"]
     colour, ends = MODEL_COLOURS[model], study.roc_range(model)
     if ends:
         draw_range(axes, ends["fpr"], np.stack([ends["tpr_low"], ends["tpr_high"]]), colour)
     axes.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=MODEL_LINES[model],
-              label=f"{model} ({words('auc')} {words.decimal(auc)}{_runs(study, words, model)})", drawstyle="steps-post")
+              label=f"{model} ({words('auc')} {words.decimal(auc)}{_runs(study, words, model)})")
     thresholds = study.thresholds(model)
     for criterion, style in (("f1", {"marker": "x", "markersize": 8, "markeredgewidth": 2}),
                              ("gmean", {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5})):
