@@ -1,12 +1,13 @@
 """The study in results/, which everybody sees first: whole, small enough for a repository, light on a page."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from pipeline import ship
-from pipeline.errors import UserError
+from pipeline.errors import DamagedArtifact, MissingArtifact, UserError
 from pipeline.evaluation.compare import differences_of_runs
 from pipeline.evaluation.decisions import counts_of, metric_intervals
 from pipeline.evaluation.thresholds import CRITERIA
@@ -81,4 +82,25 @@ def test_a_study_is_shipped_with_the_same_arrays_and_one_that_is_too_large_leave
     with pytest.raises(UserError, match="ship a study with smaller images"):
         ship_study(layout, target)
     copy.verify()
+    assert [path.name for path in target.parent.iterdir()] == ["tiny"]
+
+
+def test_a_study_takes_the_place_of_the_shipped_one_and_a_damaged_one_does_not(tiny, tmp_path, capsys):
+    study, target = tmp_path / "study", tmp_path / "results" / "tiny"
+    shutil.copytree(tiny / "study", study, ignore=shutil.ignore_patterns("*.npy", "*.safetensors"))
+    for leftover in (target / "old.csv", target.with_name(".tiny-building") / "half.csv"):
+        leftover.parent.mkdir(parents=True)
+        leftover.write_text("")
+    ship_study(Layout(study), target)
+    files = [path for path in target.rglob("*") if path.is_file()]
+    assert not (target / "old.csv").exists() and not list(target.rglob("half.csv"))
+    megabytes = sum(path.stat().st_size for path in files if path.parent != target) / MEGABYTE
+    assert f"{target}: {len(files) - 3} files, {megabytes:.1f} MB; render it with:" in capsys.readouterr().out
+    (study / "tuning" / "CNN1.csv").write_text("")
+    with pytest.raises(DamagedArtifact, match=r"CNN1\.csv"):
+        ship_study(Layout(study), target)
+    (study / "manifest.json").unlink()
+    with pytest.raises(MissingArtifact, match=r"manifest\.json"):
+        ship_study(Layout(study), target)
+    Study(target).verify()
     assert [path.name for path in target.parent.iterdir()] == ["tiny"]
