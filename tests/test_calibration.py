@@ -26,6 +26,15 @@ def test_fewer_patients_than_bins_make_fewer_bins():
     assert [one.patients for one in calibrate(np.array([0, 1]), np.array([0.2, 0.9]))] == [1, 1]
 
 
+def test_patients_of_one_probability_stay_together_however_they_are_ordered():
+    labels, probabilities = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0]), np.array([0.5] * 3 + [0.25] + [0.5] * 4 + [1.0, 1.0])
+    for order in (np.arange(10), np.arange(10)[::-1]):
+        bins = calibrate(labels[order], probabilities[order])
+        assert [(one.patients, one.probability, one.severe) for one in bins] == [(8, 0.46875, 0.5), (2, 1.0, 0.5)]
+    (only,) = calibrate(labels, np.full(10, 0.5))  # a network that tells nobody apart
+    assert (only.patients, only.probability, only.severe) == (10, 0.5, 0.5)
+
+
 def test_wilsons_interval_by_hand():
     low, high = wilson(8, 10)  # (0.8 + z²/20 ± z sqrt(0.8 · 0.2/10 + z²/400)) / (1 + z²/10), z = 1.96
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)

@@ -23,12 +23,16 @@ class Bin:
 
 
 def calibrate(labels: np.ndarray, probabilities: np.ndarray) -> list[Bin]:
-    """BINS bins of equally many patients by rising probability; fewer where there are not as many patients.
+    """BINS bins of equally many patients by rising probability; patients of one probability stay together, so there may be fewer.
 
     labels: (patient,), 1 is severe; probabilities: (patient,), in [0, 1].
     """
     order = np.argsort(probabilities, kind="stable")
-    return [_bin(labels[part], probabilities[part]) for part in np.array_split(order, BINS) if len(part)]
+    rising = probabilities[order]
+    bins = np.repeat(np.arange(BINS), [len(part) for part in np.array_split(order, BINS)])
+    bins = bins[np.searchsorted(rising, rising)]  # of the first patient with the same probability
+    parts = [order[bins == number] for number in np.unique(bins)]
+    return [_bin(labels[part], probabilities[part]) for part in parts]
 
 
 def _bin(labels: np.ndarray, probabilities: np.ndarray) -> Bin:
