@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_rgba
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from report.figures.confusion import draw_matrix
 from report.figures.filters import filter_sheet
 from report.figures.grid import colour_limits, draw_heat, readable_on
+from report.figures.metrics import SHOWN
 from report.figures.registry import FIGURES
 from report.figures.roc import draw_roc_curve
 from report.style import MODEL_COLOURS, localise, study_style
@@ -47,6 +49,9 @@ def test_the_roc_figure_names_its_axes_and_marks_both_thresholds(study):
     assert all(model in shown for model in study.compared)
     assert sum(line.get_marker() == "x" for line in axes.lines) == 5
     assert sum(line.get_marker() == "o" for line in axes.lines) == 5
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]] and axes.lines[0].get_label() == EN("chance")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [label.split(" (")[0] for label in labels[:6]] == [*study.compared, EN("chance")] and len(labels) == 8
 
 
 def test_a_roc_curve_draws_the_stored_points(study):
@@ -87,7 +92,39 @@ def test_a_confusion_matrix_shows_its_counts_and_threshold():
     draw_matrix(axes, {"tn": 20, "fp": 3, "fn": 4, "tp": 19, "threshold": 0.4567}, SL)
     assert [text.get_text() for text in axes.texts] == ["20", "3", "4", "19"]
     assert axes.get_xlabel() == "prag = 0,457"
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["blaga", "resna"]
+    assert [text.get_position() for text in axes.texts] == [(0, 0), (1, 0), (0, 1), (1, 1)]  # predicted across, true down
+    for axis in (axes.xaxis, axes.yaxis):
+        assert axis.get_ticklocs().tolist() == [0, 1] and [label.get_text() for label in axis.get_ticklabels()] == ["blaga", "resna"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[20 / 23, 3 / 23], [4 / 23, 19 / 23]])
+    assert [text.get_color() for text in axes.texts] == ["white", "black", "black", "white"]
+
+
+def test_the_confusion_figure_names_models_above_criteria_beside_and_what_its_axes_are(study):
+    figure = FIGURES["fig-confusion"](study, SL)
+    panels = np.reshape(figure.axes, (2, len(study.compared)))
+    assert [axes.get_title() for axes in panels[0]] == list(study.compared)
+    assert [axes.get_ylabel() for axes in panels[:, 0]] == [SL("f1"), SL("gmean")]
+    assert [len(axes.get_yticks()) for axes in panels[0]] == [2, 0, 0, 0, 0]
+    for row, criterion in zip(panels, ("f1", "gmean"), strict=True):
+        for axes, model in zip(row, study.compared, strict=True):
+            counts = study.confusion(model)[criterion]
+            assert [text.get_text() for text in axes.texts] == [str(counts[name]) for name in ("tn", "fp", "fn", "tp")]
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == (SL("called"), SL("truth"))
+
+
+def test_the_bars_of_metrics_are_the_stored_ones_within_their_intervals(study):
+    figure = FIGURES["fig-metrics"](study, EN)
+    for axes, criterion in zip(figure.axes, ("f1", "gmean"), strict=True):
+        assert axes.get_title(loc="left") == EN("best_by", criterion=EN(criterion)) and axes.get_ylim()[1] == 1.0
+        assert [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()] == [EN(name) for name in SHOWN]
+        for bars, lines, model in zip(axes.containers, axes.collections, study.compared, strict=True):
+            values, ends = study.metrics(model)["at"][criterion], study.intervals(model)[criterion]
+            assert bars.get_label() == model and bars[0].get_facecolor() == to_rgba(MODEL_COLOURS[model])
+            np.testing.assert_array_equal([bar.get_height() for bar in bars],
+                                          [np.nan if values[name] is None else values[name] for name in SHOWN])
+            middles = {name: bar.get_x() + bar.get_width() / 2 for name, bar in zip(SHOWN, bars, strict=True)}
+            expected = [[[middles[name], ends[name]["low"]], [middles[name], ends[name]["high"]]] for name in SHOWN if ends[name]]
+            np.testing.assert_allclose(lines.get_segments(), expected)
 
 
 def test_tick_labels_follow_the_language():
