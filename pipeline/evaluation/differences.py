@@ -1,4 +1,4 @@
-"""How far two AUCs lie apart: of classifiers on the same patients, which pairs can be told apart, and of one on different patients.
+"""How far two AUCs lie apart, of two classifiers on the same patients or of one on different patients, and whether beyond chance.
 
 Intervals of two AUCs that overlap do not say that the classifiers are alike: on the same patients their errors go together.
 DeLong's method (DeLong et al. 1988) takes that into account; Holm's correction (Holm 1979) pays for asking about many pairs.

@@ -136,9 +136,8 @@ def _of_model(layout: Layout, model: str, labels: np.ndarray, scores: np.ndarray
 
 
 def _differences(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
-    """scores: by model (region, patient)."""
-    found = {model: compare_aucs(labels, dict(zip(reversed(REGIONS), reversed(of_model), strict=True)))[0]
-             for model, of_model in scores.items()}
+    """scores: by model (region, patient), regions in the order of REGIONS."""
+    found = {model: compare_aucs(labels, {"healthy": healthy, "lesions": lesions})[0] for model, (lesions, healthy) in scores.items()}
     rows = {model: {name: getattr(one, name) for name in ("difference", "low", "high", "p")} for model, one in found.items()}
     correct(list(rows.values()))
     return rows
