@@ -30,10 +30,9 @@ class Recorded:
 
 
 @pytest.fixture
-def trained(tiny, tmp_path):
+def trained(tmp_path):
     """Train models with these settings from the searches in a folder of its own; the jobs, and the models as they were done."""
     layout = Layout(tmp_path)
-    (tmp_path / "data").symlink_to(tiny / "study" / "data")
     for model in ("CNN1", "ResNet18_nowig", "ResNet18"):
         write_json(layout.tuning(model, "json"), {"chosen": CHOSEN})
 

@@ -23,7 +23,8 @@ class Bin:
 
 
 def calibrate(labels: np.ndarray, probabilities: np.ndarray) -> list[Bin]:
-    """BINS bins of equally many patients by rising probability; patients of one probability stay together, so there may be fewer.
+    """BINS bins of equally many patients by rising probability; fewer where there are not as many patients, or where many share a
+    probability, since these stay together.
 
     labels: (patient,), 1 is severe; probabilities: (patient,), in [0, 1].
     """
