@@ -308,6 +308,13 @@ def test_no_width_scrolls_sideways(visit, language, width):
     assert visit(language, width=width).evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_caption_is_as_wide_as_reads_well_and_never_wider_than_the_window(visit, language, width):
+    widths = visit(language, width=width).evaluate("[...document.querySelectorAll('table[id] caption')].map(one => one.offsetWidth)")
+    assert widths and all(min(544, width - 40) <= one <= width for one in widths)
+
+
 def test_on_a_phone_the_contents_wait_above_the_title_until_they_are_asked_for(visit):
     page = visit("sl", width=360)
     assert not page.is_visible(".contents a") and page.locator("h1").first.bounding_box()["y"] < 200
