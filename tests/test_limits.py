@@ -55,6 +55,14 @@ def test_a_map_is_judged_beside_an_even_spread(study, monkeypatch, mass, english
     assert ("lie 75\u00a0% of all saliency" in shown[0]) == ("je 75\u00a0% vse izpostavljenosti" in shown[1]) == (mass is not None)
 
 
+def test_where_lesions_are_not_known_the_table_of_shares_is_said_to_be_empty(study, monkeypatch):
+    assert said(study, "localisation")[0].endswith("@tbl-localisation gives the shares of all convolutional networks.")
+    monkeypatch.setattr(study, "localisation", lambda model: None)
+    english, slovenian = said(study, "localisation")
+    assert english.endswith("the shares in @tbl-localisation stay empty.")
+    assert slovenian.endswith("deleži v tabeli\\ [-@tbl-localisation] ostanejo prazni.")
+
+
 def test_maps_of_repeated_trainings_are_compared_and_pretrained_ones_with_a_reservation(study, monkeypatch):
     assert len(TABLES["tbl-resemblance"](study, SL)[0]) == 3 and "does not tell" in said(study, "resemblance")[0]
     values = {"saliency": 0.125, "gradcam": None}

@@ -7,8 +7,11 @@ import pytest
 from report.embedded.source import Cell, read_page
 from report.explorers import EXPLORERS
 from report.figures.registry import FIGURES
+from report.sentences import Sentences
+from report.study import Study
 from report.tables import TABLES
 from report.templating import TEMPLATES
+from report.words import Words
 from tests.long_runs import ROOT
 
 FIGURE_IDS = [
@@ -77,9 +80,11 @@ def test_every_figure_and_table_has_caption_and_alt_text_and_is_known(pages):
             assert label.startswith("tbl-") or len(cell.options["fig-alt"]) > 30
 
 
-def test_every_figure_and_table_is_referred_to(pages):
-    for page in pages.values():
-        referred = set(re.findall(r"@((?:fig|tbl)-[\w-]+)", text_of(page)))
+def test_every_figure_and_table_is_referred_to_by_the_page_or_a_sentence_of_a_whole_study(pages, study):
+    for language, page in pages.items():
+        say = Sentences(study, Words(language))
+        said = [getattr(say, name[4:]).markdown for name in page.inline_expressions() if name.startswith("say.")]
+        referred = set(re.findall(r"@((?:fig|tbl)-[\w-]+)", "\n".join([text_of(page), *said])))
         assert {label for label in labels_of(page) if label.startswith(("fig-", "tbl-"))} <= referred
 
 
@@ -114,9 +119,6 @@ def test_every_explorer_is_on_both_pages(pages):
 
 
 def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):
-    from report.sentences import Sentences
-    from report.words import Words
-
     text = Sentences(study, Words("en")).localisation.markdown
     assert "\n" not in text and "  " not in text
     assert "\u00a0%" in text and " %" not in text
@@ -124,10 +126,6 @@ def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):
 
 @pytest.mark.parametrize("language", ["sl", "en"])
 def test_no_sentence_is_empty_since_quarto_may_show_the_code_of_an_empty_one(study, language):
-    from report.sentences import Sentences
-    from report.study import Study
-    from report.words import Words
-
     shipped = next((ROOT / "results").glob("*/manifest.json")).parent
     names = [path.name.split(".")[0] for path in (TEMPLATES / "sentences" / language).glob("*.j2")]
     for shown in (study, Study(shipped)):
