@@ -22,6 +22,7 @@ def headlines(study: Study) -> dict:
         "best_dnn": study.best_dnn,
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
+        "no_skill": study.no_skill,
         "differences": study.differences,
         "differences_of_runs": study.differences_of_runs,
         "cross_validation": study.folds and {

@@ -77,6 +77,11 @@ class Selections:
     def by_brier(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: self.study.metrics(model)["brier"])
 
+    def without_skill(self, models: list[str]) -> list[str]:
+        """Those whose Brier score is no better than giving everybody the share of severe patients; none where that is not known."""
+        reference = self.study.no_skill
+        return [model for model in models if reference and self.study.metrics(model)["brier"] >= reference["brier"]]
+
     def by_bias(self, models: list[str]) -> list[str]:
         """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""
         bias = {model: found["mean_probability"] - found["prevalence"] for model in models for found in [self.study.metrics(model)]}

@@ -132,6 +132,12 @@ class Study:
         return self.comparison["cohort"]
 
     @property
+    def no_skill(self) -> dict[str, float] | None:
+        """The `brier` of giving all test patients the share of severe, and the `f1` of calling all severe; None in a study made before
+        they were stored."""
+        return self.comparison.get("no_skill")
+
+    @property
     def subgroups(self) -> dict | None:
         """Median `median_age` of the test patients, and by `groups` (`women`, `men`, `younger`, `older`, where known) how many are `mild`
         and `severe`, and by `models` the AUC with its interval; None in a study made before they were looked at."""

@@ -45,4 +45,5 @@ def test_the_better_network_of_a_family_has_the_lower_validation_loss(evaluated,
     assert (found["best_dnn"], found["best_cnn"]) == best
     assert found["compared"] == [*reversed(RESNET_MODELS), best[1], best[0]]
     assert found["validation_loss"] == losses
+    assert found["no_skill"] == {"brier": 0.25, "f1": pytest.approx(2 / 3)}
     assert found["differences_of_runs"] is None if seeds == 1 else len(found["differences_of_runs"]) == 15

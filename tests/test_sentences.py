@@ -173,6 +173,33 @@ def test_who_misses_the_fewest(study, monkeypatch, f1, gmean, english, slovenian
     assert slovenian.format(a=a, b=b, least="najmanj resnih bolnikov") in shown[1]
 
 
+def test_calling_everybody_severe_misses_nobody_for_a_price(study, monkeypatch):
+    monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4})
+    english, slovenian = said(study, "confusion")
+    assert english.endswith("Calling everybody severe would miss none, with an F1 of 0.40 and a G-mean of 0.")
+    assert slovenian.endswith("ne bi spregledal nobenega; F1 bi bil 0,40, G-mean pa 0.")
+    monkeypatch.delitem(study.comparison, "no_skill")
+    english, slovenian = said(study, "confusion")
+    assert "Calling everybody" not in english and "Kdor bi" not in slovenian
+
+
+@pytest.mark.parametrize(("idle", "english", "slovenian"), [
+    (0, " with 0.100; giving everybody 0.25 as a probability would score 0.188.", "kar 0,25, bi bila 0,188."),
+    (1, "would score 0.188, which {0} does not beat.", "bi bila 0,188, in boljša od te ni pri modelu {0}."),
+    (2, "would score 0.188, which {0} and {1} do not beat.", "bi bila 0,188, in boljša od te ni pri modelih {0} in {1}."),
+])
+def test_a_brier_score_is_set_beside_that_of_no_skill(study, monkeypatch, idle, english, slovenian):
+    names = study.compared[1:]
+    scores = dict.fromkeys(study.compared, 0.1) | dict(zip(names[:idle], (0.1875, 0.25), strict=False))
+    monkeypatch.setattr(study, "metrics", lambda model: {"mean_probability": 0.5, "prevalence": 0.25, "brier": scores[model]})
+    monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4})
+    shown = said(study, "calibration")
+    assert shown[0].endswith(english.format(*names)) and shown[1].endswith(slovenian.format(*names))
+    monkeypatch.delitem(study.comparison, "no_skill")  # as in a study made before it was stored
+    assert [text.split(", ")[-1] for text in said(study, "calibration")] == [
+        f"{study.compared[0]} comes first.", f"je na prvem mestu {study.compared[0]}."]
+
+
 def test_own_data_are_told_as_such(study, monkeypatch):
     monkeypatch.setitem(study.dataset, "source", "volumes")
     monkeypatch.setitem(study.comparison, "baselines", {"density": study.comparison["baselines"]["density"],

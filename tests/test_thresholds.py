@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluation.metrics import brier_score, metrics_of
+from pipeline.evaluation.metrics import brier_score, metrics_of, no_skill
 from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at, f1, gmean
 
@@ -22,6 +22,12 @@ def test_f1_and_gmean_by_hand():
     counts = Confusion(tn=6, fp=2, fn=1, tp=3)
     assert f1(counts) == pytest.approx(6 / 9)  # precision 3/5, recall 3/4
     assert gmean(counts) == pytest.approx((3 / 4 * 6 / 8) ** 0.5)
+
+
+def test_what_needs_no_network_by_hand():
+    labels = np.array([1, 0, 0, 0])
+    assert no_skill(labels) == {"brier": 0.1875, "f1": pytest.approx(0.4)}  # precision 1/4, recall 1
+    assert brier_score(labels, np.full(4, 0.25)) == 0.1875 and f1(confusion_at(labels, np.ones(4), 0.5)) == pytest.approx(0.4)
 
 
 def test_best_thresholds_by_hand():

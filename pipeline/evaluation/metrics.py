@@ -32,6 +32,16 @@ def _divide(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator else None
 
 
+def no_skill(labels: np.ndarray) -> dict[str, float]:
+    """What needs no network, to judge metrics by that depend on how many patients are severe.
+
+    labels: 0 or 1, (patient,), with a 1 among them. Returns `brier`, the Brier score of giving everybody the share of severe, and `f1`,
+    the F1 of calling everybody severe, whose recall is 1 and whose precision is that share.
+    """
+    share = float(np.mean(labels))
+    return {"brier": share * (1 - share), "f1": 2 * share / (1 + share)}
+
+
 def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean squared difference of probability and label (Brier 1950), in [0, 1]; lower is better."""
     return float(np.mean((np.asarray(probabilities) - np.asarray(labels)) ** 2))
