@@ -42,8 +42,8 @@ def _bin(labels: np.ndarray, probabilities: np.ndarray) -> Bin:
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927), within [0, 1] also where all or none are hits."""
+    """95 % interval of a share (Wilson 1927), which it holds; it ends at 0 where there is no hit, at 1 where all are."""
     share, weight = hits / count, Z_95**2 / count
     middle = (share + weight / 2) / (1 + weight)
     half = sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return middle - half if hits else 0.0, middle + half if hits < count else 1.0  # at the ends rounding could leave the share outside
