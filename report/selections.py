@@ -12,6 +12,7 @@ from report.study import Study
 SIGNIFICANT = 0.05
 CHANCE = 0.5  # the AUC of a coin
 BASELINE = "density"
+FEWEST_MISTAKES = 5  # of a kind, from which its mean says something
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 
 
@@ -87,6 +88,17 @@ class Selections:
         bias = {model: found["mean_probability"] - found["prevalence"] for model in models for found in [self.study.metrics(model)]}
         return sorted(models, key=lambda model: -abs(bias[model]))
 
+    def wrong_against_extent(self, found: dict) -> bool:
+        """Whether missed severe patients are less diseased than found ones, and false alarms more than the other mild ones, and there are
+        enough of both to say so.
+
+        found: a model's `involvement`.
+        """
+        missed, alarms = found["fn"], found["fp"]
+        if min(missed["patients"], alarms["patients"]) < FEWEST_MISTAKES or not (found["tp"]["patients"] and found["tn"]["patients"]):
+            return False
+        return missed["share"] < found["tp"]["share"] and alarms["share"] > found["tn"]["share"]
+
     def by_mean_auc(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.spread(model)["auc"]["mean"])
 
@@ -110,6 +122,12 @@ class Selections:
         """
         row = next(row for row in rows or self.study.differences if {row["first"], row["second"]} == {first, second})
         return row if row["first"] == first else self.turned(row)
+
+    @property
+    def tested_enough(self) -> bool:
+        """Whether there are enough patients, in the test set or over all folds, for differences to have an interval."""
+        rows = [self.study.differences, *([self.study.folds["differences"]] if self.study.folds else [])]
+        return any(row[0]["p"] is not None for row in rows)
 
     def most_tested(self, first: str, second: str) -> tuple[dict, bool]:
         """The same on the most patients there are, and whether these are all folds and not the test set."""

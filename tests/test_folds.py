@@ -267,7 +267,7 @@ def test_the_sentences_tell_of_the_folds(folded):
     assert f"Validation had preferred {folded.best_dnn}" in english and f"dala prednost modelu {folded.best_dnn}" in slovenian
     assert "both have their lowest value in the first fold" in english and "imata oba najnižjo vrednost" in slovenian
     assert "reaches 0.875; no model lies above it." in english and "doseže 0,875; nad njim ni noben model." in slovenian
-    assert "Over all folds 1 of them" in Sentences(folded, EN).conclusion.markdown
+    assert "Over all folds 1 of the 10 pairs can be told apart." in Sentences(folded, EN).conclusion.markdown
     assert "each of the 24 patients tested once" in Sentences(folded, EN).abstract.markdown
     assert "the folds of section" in Sentences(folded, EN).limits.markdown
     assert "v delih iz razdelka" in Sentences(folded, SL).limits.markdown

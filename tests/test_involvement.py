@@ -180,14 +180,19 @@ def outcome(patients: int, share: float | None) -> dict:
     return {"patients": patients, "share": share}
 
 
-@pytest.mark.parametrize(("missed", "explained"), [(0.25, True), (0.75, False)])
-def test_the_sentence_explains_mistakes_only_where_the_extent_does(study, monkeypatch, missed, explained):
-    found = {"rank_correlation": 0.75, "tp": outcome(3, 0.5), "fn": outcome(2, missed), "fp": outcome(1, 0.375), "tn": outcome(4, 0.125)}
+@pytest.mark.parametrize(("missed", "alarms", "explained"), [
+    ((5, 0.25), (5, 0.375), True),
+    ((5, 0.75), (5, 0.375), False),  # missed patients are more diseased than those found
+    ((5, 0.25), (5, 0.0625), False),  # false alarms are less diseased than the other mild patients
+    ((4, 0.25), (5, 0.375), False), ((5, 0.25), (4, 0.375), False),  # too few to say so
+])
+def test_the_sentence_explains_mistakes_only_where_the_extent_does(study, monkeypatch, missed, alarms, explained):
+    found = {"rank_correlation": 0.75, "tp": outcome(3, 0.5), "fn": outcome(*missed), "fp": outcome(*alarms), "tn": outcome(4, 0.125)}
     monkeypatch.setitem(study.comparison, "involvement", dict.fromkeys(study.compared, found))
     english, slovenian = (Sentences(study, words).involvement.markdown for words in (EN, SL))
     assert ("which the image does not show" in english) == ("tega slika ne pokaže" in slovenian) == explained
-    assert "0.75" in english and f"(2) have {EN.percent(missed, 1)}" in english
-    assert "0,75" in slovenian and f"(skupaj 2) imajo v povprečju obolelih {SL.percent(missed, 1)}" in slovenian
+    assert "0.75" in english and f"({missed[0]}) have {EN.percent(missed[1], 1)}" in english
+    assert "0,75" in slovenian and f"(skupaj {missed[0]}) imajo v povprečju obolelih {SL.percent(missed[1], 1)}" in slovenian
 
 
 def test_a_model_without_mistakes_has_none_to_explain(study, monkeypatch):

@@ -139,6 +139,14 @@ def test_the_conclusion_tells_of_runs_and_of_a_winner_as_in_the_source_study(stu
     assert "was run 3 times on the same patients" in said(study, "repeats")[0]
 
 
+def test_too_few_test_patients_answer_neither_which_is_better_nor_how_good_the_networks_are(study, monkeypatch):
+    monkeypatch.setitem(study.comparison, "differences", [row | {"p": None} for row in study.differences])
+    best, conclusion = said(study, "best"), said(study, "conclusion")
+    assert "patients are too few to tell which of the two is better" in best[0] and "premalo, da bi povedali, katera od njiju" in best[1]
+    assert "With so few test patients, how well the networks do stays as open as" in conclusion[0]
+    assert "tako malo testnih bolnikih ostaja enako odprto" in conclusion[1]
+
+
 def pairs(study, significant: int) -> list[dict]:
     """The stored differences, so many of them significant, those with the density last."""
     rows = sorted(study.differences, key=lambda row: row["second"] == "density")
@@ -154,6 +162,7 @@ def test_how_many_pairs_are_told_apart(study, monkeypatch, significant, english,
     monkeypatch.setitem(study.comparison, "differences", pairs(study, significant))
     conclusion, differences = said(study, "conclusion"), said(study, "differences")
     assert english in conclusion[0] and slovenian in conclusion[1]
+    assert "which of the two is better" not in said(study, "best")[0] and "answered better than" in conclusion[0]
     assert ("The order of the others" in differences[0]) == ("Vrstni red drugih" in differences[1]) == (significant == 4)
     assert ("Every model lies with" in differences[0]) == ("so enako zanesljivo vsi" in differences[1]) == (significant == 15)
 
@@ -195,6 +204,9 @@ def test_a_brier_score_is_set_beside_that_of_no_skill(study, monkeypatch, idle, 
     monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4})
     shown = said(study, "calibration")
     assert shown[0].endswith(english.format(*names)) and shown[1].endswith(slovenian.format(*names))
+    scores.update(dict.fromkeys(scores, 0.1875))
+    shown = said(study, "calibration")
+    assert shown[0].endswith("0.188, which none of them beats.") and shown[1].endswith("0,188, in boljše nima noben model.")
     monkeypatch.delitem(study.comparison, "no_skill")  # as in a study made before it was stored
     assert [text.split(", ")[-1] for text in said(study, "calibration")] == [
         f"{study.compared[0]} comes first.", f"je na prvem mestu {study.compared[0]}."]
