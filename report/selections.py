@@ -178,6 +178,16 @@ class Selections:
         """Whether an AUC lies above chance with its whole interval, which begins at `auc_low`."""
         return found["auc_low"] > CHANCE
 
+    def like_a_coin(self, models: list[str]) -> list[str]:
+        """Those of which the test patients do not show that they do better than chance."""
+        return [model for model in models if not self.above_chance(self.study.metrics(model))]
+
+    def better_than_a_coin(self) -> list[str]:
+        """The compared models whose AUC lies above chance with its whole interval, on the test set or over all folds."""
+        coins = self.like_a_coin(self.study.compared)
+        return [model for model in self.study.compared
+                if model not in coins or self.study.folds and self.above_chance(self.study.over_folds(model))]
+
     def ranking_without_lesions(self) -> list[str]:
         """The models that rank the patients better than chance even without their lesions."""
         found = self.study.without_lesions["models"]

@@ -228,6 +228,11 @@ def test_other_sources_are_told_as_such(study, monkeypatch):
     monkeypatch.setitem(study.__dict__, "external", study.external | {"source": "volumes"})
     assert "of the source `volumes`" in Sentences(study, EN).external.markdown
     assert "iz vira `volumes`" in Sentences(study, SL).external.markdown
+    monkeypatch.setitem(study.__dict__, "external", study.external | {"source": "synthetic"})
+    assert "made by formula as well, with the same scanner" in Sentences(study, EN).external.markdown
+    monkeypatch.setitem(study.dataset, "source", "slices")  # nothing of own patients was made by formula, and their scanner is another
+    assert "severe, made by formula. By AUC" in Sentences(study, EN).external.markdown
+    assert "; ti so nastali po formulah. Med" in Sentences(study, SL).external.markdown
 
 
 def test_a_study_without_them_says_so(study, monkeypatch):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from report.selections import Selections
 from report.study import Study
 from tests.test_limits import said
 
@@ -100,6 +101,33 @@ def test_a_model_above_the_oracle_points_to_a_leak(study, monkeypatch):
     assert "would point to a leak" in said(study, "roc")[0] and "kazalo na uhajanje" in said(study, "roc")[1]
 
 
+@pytest.mark.parametrize(("coins", "english", "slovenian"), [
+    (0, None, None),
+    (1, "The interval of {0} reaches down to 0.5, where a coin lies, or below.", "ali niže sega interval pri modelu {0}."),
+    (2, "The intervals of {0} and {1} reach down to 0.5, where", "ali niže sega interval pri modelih {0} in {1}."),
+    (5, "do not show that any of the networks has learned anything.", "da se je katera od mrež česa naučila."),
+])
+def test_a_network_that_may_be_a_coin_is_told(study, monkeypatch, coins, english, slovenian):
+    names = study.compared
+    found(study, monkeypatch, **{name: {"auc_low": 0.5 if name in names[:coins] else 0.53125} for name in names})
+    shown, abstract, conclusion = said(study, "roc"), said(study, "abstract"), said(study, "conclusion")
+    assert "coin" not in shown[0] and "kovanc" not in shown[1] if english is None else (
+        english.format(*names) in shown[0] and slovenian.format(*names) in shown[1])
+    best = Selections(study).by_auc(study.compared)[0]
+    assert (", which may be chance." in abstract[0]) == (", kar je lahko naključje." in abstract[1]) == (best in names[:coins])
+    every = len(Selections(study).resting_on_lesions()) == len(study.models)
+    assert ("no network was shown to do better than a coin." in conclusion[0]) == (coins == 5 and not every)
+    assert ("se za nobeno mrežo ni pokazalo" in conclusion[1]) == (coins == 5 and not every)
+
+
+def test_all_folds_can_show_what_a_test_set_cannot(study, monkeypatch):
+    found(study, monkeypatch)
+    assert Selections(study).better_than_a_coin() == []
+    monkeypatch.setitem(study.__dict__, "folds", {"differences": []})
+    monkeypatch.setattr(study, "over_folds", lambda model: {"auc_low": 0.75 if model == "ResNet18" else 0.5})
+    assert Selections(study).better_than_a_coin() == ["ResNet18"]
+
+
 def test_the_order_by_the_mean_of_the_runs_and_whether_it_could_be_another(study, monkeypatch):
     first, second, *_, last = study.compared
     found(study, monkeypatch)
@@ -141,6 +169,7 @@ def test_the_conclusion_tells_of_runs_and_of_a_winner_as_in_the_source_study(stu
 
 def test_too_few_test_patients_answer_neither_which_is_better_nor_how_good_the_networks_are(study, monkeypatch):
     monkeypatch.setitem(study.comparison, "differences", [row | {"p": None} for row in study.differences])
+    monkeypatch.setattr(Selections, "better_than_a_coin", lambda self: ["CNN1"])
     best, conclusion = said(study, "best"), said(study, "conclusion")
     assert "patients are too few to tell which of the two is better" in best[0] and "premalo, da bi povedali, katera od njiju" in best[1]
     assert "With so few test patients, how well the networks do stays as open as" in conclusion[0]
@@ -160,6 +189,7 @@ def pairs(study, significant: int) -> list[dict]:
 ])
 def test_how_many_pairs_are_told_apart(study, monkeypatch, significant, english, slovenian):
     monkeypatch.setitem(study.comparison, "differences", pairs(study, significant))
+    monkeypatch.setattr(Selections, "better_than_a_coin", lambda self: ["CNN1"])
     conclusion, differences = said(study, "conclusion"), said(study, "differences")
     assert english in conclusion[0] and slovenian in conclusion[1]
     assert "which of the two is better" not in said(study, "best")[0] and "answered better than" in conclusion[0]

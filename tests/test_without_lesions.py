@@ -166,6 +166,7 @@ def filled(lesions: dict[str, tuple[float, float]] | None = None, differences: d
     ({}, {"CNN1": (0.6, 0.7), "CNN2": (0.6, 0.7)}, "CNN1 and CNN2 still rank better", "bolje od naključja razvrščata CNN1 in CNN2,"),
 ])
 def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, differences, lesions, english, slovenian):
+    monkeypatch.setattr(Selections, "better_than_a_coin", lambda self: ["CNN1"])
     monkeypatch.setitem(study.__dict__, "without_lesions", filled(lesions, differences))
     shown = [text.replace("\u00a0", " ") for text in said(study, "without_lesions")]
     assert english in shown[0] and slovenian in shown[1]
@@ -240,6 +241,7 @@ def test_the_stored_cases_are_filled_as_the_scored_patients_were(study):
 
 
 def test_a_study_made_before_and_one_of_unknown_lesions_say_why_it_is_not_there(study, monkeypatch):
+    monkeypatch.setattr(Selections, "better_than_a_coin", lambda self: ["CNN1"])
     older = Study(study.root)
     monkeypatch.setitem(older.__dict__, "manifest", [row for row in study.manifest if "without_lesions" not in row["path"]])
     assert study.without_lesions and older.without_lesions is None
