@@ -4,6 +4,7 @@ It orders and filters stored values and computes no result.
 """
 
 import shlex
+from collections.abc import Callable
 from math import isclose
 
 from pipeline.layout import SUBGROUPS
@@ -67,8 +68,17 @@ class Selections:
 
     def level_with(self, model: str) -> list[str]:
         """The other compared models that have the same AUC on the test set, as few patients easily give."""
-        auc = self.study.metrics(model)["auc"]
-        return [other for other in self.study.compared if other != model and isclose(self.study.metrics(other)["auc"], auc)]
+        return self._level(model, self.study.metrics)
+
+    def level_over_folds(self, model: str) -> list[str]:
+        return self._level(model, self.study.over_folds)
+
+    def level_elsewhere(self, model: str) -> list[str]:
+        return self._level(model, self.study.elsewhere)
+
+    def _level(self, model: str, found: Callable[[str], dict]) -> list[str]:
+        """found: by model where its `auc` is."""
+        return [other for other in self.study.compared if other != model and isclose(found(other)["auc"], found(model)["auc"])]
 
     def by_validation(self, models: list[str]) -> list[str]:
         """Models by their validation loss, the mean of the runs where there are several; a diverged one last."""
@@ -177,6 +187,10 @@ class Selections:
     def above_chance(self, found: dict) -> bool:
         """Whether an AUC lies above chance with its whole interval, which begins at `auc_low`."""
         return found["auc_low"] > CHANCE
+
+    def reversed(self, models: list[str]) -> list[str]:
+        """Those that rank the test patients the wrong way round: chance lies above the whole interval."""
+        return [model for model in models if self.study.metrics(model)["auc_high"] < CHANCE]
 
     def like_a_coin(self, models: list[str]) -> list[str]:
         """Those of which the test patients do not show that they do better than chance."""

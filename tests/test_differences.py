@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.evaluation import differences
+from pipeline.evaluation.auc import interval_of_auc
 from pipeline.evaluation.differences import Difference, compare_aucs, holm, pairs_in_order
 from report.sentences import Sentences
 from report.tables import TABLES, to_markdown
@@ -43,10 +44,16 @@ def test_delongs_error_by_hand(however_few):
     assert found.p == found.p_holm == pytest.approx(erfc(0.375 / error / sqrt(2)))
 
 
-def test_a_classifier_cannot_be_told_from_itself_and_a_certain_difference_leaves_no_doubt(however_few):
-    same, apart = (compare_aucs(LABELS, {"good": GOOD, "other": other})[0] for other in (GOOD, -GOOD))
-    assert (same.difference, same.p) == (0, 1)
-    assert (apart.difference, apart.p) == (1, 0)
+@pytest.mark.parametrize("folds", [1, 2])
+def test_classifiers_without_a_mistake_are_not_certainly_alike(however_few, folds):
+    """All pairs differ by the same, so DeLong's error is 0; the interval then follows from those of both areas."""
+    labels, good, dealt = np.tile(LABELS, folds), np.tile(GOOD, folds), np.repeat(np.arange(folds), 4)
+    same, apart = (compare_aucs(labels, {"good": good, "other": other}, dealt)[0] for other in (good + 1, -good))
+    low, high = interval_of_auc(1.0, [(2, 2)] * folds)
+    assert (same.difference, same.p, same.p_holm) == (0, 1, 1)
+    assert (same.low, same.high) == pytest.approx((low - high, high - low))
+    assert apart.difference == 1 and (apart.low, apart.high) == pytest.approx((1 - sqrt(2) * (1 - low), 1))
+    assert 0 < apart.p == pytest.approx(erfc(1.959964 / (sqrt(2) * (1 - low)) / sqrt(2)))
 
 
 def test_errors_that_go_together_cancel():

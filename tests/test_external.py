@@ -190,7 +190,9 @@ def test_the_sentences_tell_who_lost_what(elsewhere, monkeypatch):
     english, slovenian = (told(elsewhere, words) for words in (EN, SL))
     assert "Here they are 60 patients, 30 of them severe, made by formula as well, but scanned with less dose" in english
     assert "Bolnikov od drugod je tu 60, od tega 30 z resno okužbo; tudi ti so nastali po formulah, a pri manjšem odmerku" in slovenian
-    assert f"By AUC {second} comes first among the compared models there, with 0.875 (95 % interval 0.750 to 0.938), and" in english
+    level = EN.list(elsewhere.compared[2:]), SL.list(elsewhere.compared[2:])
+    assert f"By AUC {second} (level with {level[0]}) comes first among the compared models there, with 0.875 (95 % interval" in english
+    assert f"po AUC prvi {second} (enako tudi {level[1]}) z 0,875" in slovenian
     assert f"zadnji pa {first} z 0,750." in slovenian
     assert f"Against the test set {first} loses most: its AUC changes by −0.125 (95 % interval −0.250 to −0.062)." in english
     assert f"največ izgubi {first}: njegov AUC se spremeni za −0,125 (95-odstotni interval od −0,250 do −0,062)." in slovenian
@@ -218,6 +220,7 @@ def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
     kept = elsewhere.elsewhere(elsewhere.compared[1])
     elsewhere.external["models"][elsewhere.compared[0]] = kept
     english, slovenian = (told(elsewhere, words) for words in (EN, SL))
+    assert "0.750 to 0.938). Against" in english and "zadnji" not in slovenian  # all are level, so none is last
     assert "none loses, and" in english and "ne izgubi noben, najmanj pa pridobi" in slovenian
     assert "no compared model's change is significant" in english and "ni statistično značilna sprememba nobenega" in slovenian
     assert "For no compared model does the G-mean fall beyond both intervals" in english

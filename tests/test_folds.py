@@ -253,6 +253,19 @@ def folded(study, monkeypatch):
     return study
 
 
+def test_models_that_are_level_over_all_folds_are_told_as_such(folded):
+    second = folded.compared[1]
+    folded.folds["models"][second] = folded.folds["models"][folded.compared[-1]]
+    english, slovenian = (Sentences(folded, words).folds.markdown for words in (EN, SL))
+    assert f"{second} (level with {folded.compared[-1]}) ranks best" in english
+    assert f"razvrsti {second} (enako tudi {folded.compared[-1]}) s povprečnim" in slovenian
+    assert f"{second} (level with {folded.compared[-1]}) comes out best" in Sentences(folded, EN).abstract.markdown
+    assert f"najboljši {second} (enako tudi {folded.compared[-1]}) s povprečjem" in Sentences(folded, SL).abstract.markdown
+    folded.folds["models"].update(dict.fromkeys(folded.compared, folded.folds["models"][second]))
+    english, slovenian = (Sentences(folded, words).folds.markdown for words in (EN, SL))
+    assert "worst" not in english and "najslabše" not in slovenian
+
+
 def test_the_sentences_tell_of_the_folds(folded):
     first, last = folded.compared[0], folded.compared[-1]
     english, slovenian = (Sentences(folded, words).folds.markdown for words in (EN, SL))

@@ -104,7 +104,8 @@ def ranked(study, monkeypatch):
     """The compared models with AUCs that fall in their order, and validation losses that a test sets."""
     losses = dict.fromkeys(study.compared, 0.5)
     aucs = {model: 0.875 - 0.125 * place for place, model in enumerate(study.compared)}
-    monkeypatch.setattr(study, "metrics", lambda model: {"auc": aucs[model], "auc_low": 0.0, "validation_loss": losses[model]})
+    monkeypatch.setattr(study, "metrics", lambda model: {
+        "auc": aucs[model], "auc_low": 0.0, "auc_high": 1.0, "validation_loss": losses[model]})
     return study, losses
 
 

@@ -120,6 +120,29 @@ def test_a_network_that_may_be_a_coin_is_told(study, monkeypatch, coins, english
     assert ("se za nobeno mrežo ni pokazalo" in conclusion[1]) == (coins == 5 and not every)
 
 
+def test_a_network_that_ranks_the_wrong_way_round_is_told(study, monkeypatch):
+    a, b, c, d, _ = study.compared
+    sure, reversed_ = {"auc_low": 0.75}, {"auc": 0.25, "auc_low": 0.125, "auc_high": 0.4375}
+    found(study, monkeypatch, **{a: sure, b: sure, study.compared[4]: sure, d: reversed_})
+    english, slovenian = said(study, "roc")
+    assert f"The interval of {c} reaches down to 0.5" in english and f"sega interval pri modelu {c}." in slovenian
+    assert f" {d} ranks the patients the wrong way round, with the whole interval below 0.5." in english
+    assert f" {d} razvršča bolnike celo v obratnem vrstnem redu: ves interval je pod 0,5." in slovenian
+    found(study, monkeypatch, **{a: sure, b: sure, study.compared[4]: sure, c: reversed_, d: reversed_})
+    english, slovenian = said(study, "roc")
+    assert f" {c} and {d} rank the patients the wrong way round" in english and "down to 0.5" not in english
+    assert f" {c} in {d} razvrščata bolnike celo" in slovenian and "ali niže" not in slovenian
+
+
+def test_where_all_are_level_none_is_worst(study, monkeypatch):
+    found(study, monkeypatch)
+    english, slovenian = said(study, "conclusion")
+    assert "worst" not in english and "najslabše" not in slovenian
+    found(study, monkeypatch, DNN2={"auc": 0.25}, DNN1={"auc": 0.25})
+    english, slovenian = said(study, "conclusion")
+    assert f" and {study.best_dnn} worst (0.250)." in english and f", najslabše pa {study.best_dnn} (0,250)." in slovenian
+
+
 def test_all_folds_can_show_what_a_test_set_cannot(study, monkeypatch):
     found(study, monkeypatch)
     assert Selections(study).better_than_a_coin() == []

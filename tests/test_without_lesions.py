@@ -172,8 +172,8 @@ def test_the_pages_say_whether_networks_rest_on_lesions(study, monkeypatch, diff
     assert english in shown[0] and slovenian in shown[1]
     told = None not in [p for _, p in differences.values()]
     first = differences.get(study.compared[0], (0.4375, 0.01))[0]
-    ends = f"minus that without the lesions is {EN.decimal(first)} (95 % interval 0.125 to 0.750 by DeLong's method)"
-    assert (ends in shown[0]) == ("po DeLongovi metodi od 0,125 do 0,750)" in shown[1]) == told
+    ends = f"minus that without the lesions is {EN.decimal(first)} (95 % interval 0.125 to 0.750, found as in @tbl-differences)"
+    assert (ends in shown[0]) == ("od 0,125 do 0,750, določen kot v tabeli\\ [-@tbl-differences])" in shown[1]) == told
     assert ("12.5 % and 10.0 % of the lungs" in shown[0]) and ("12,5 % oziroma 10,0 % pljuč" in shown[1])
     concluded, abstract = said(study, "conclusion"), said(study, "abstract")
     every = len(Selections(study).resting_on_lesions()) == len(MODELS)
