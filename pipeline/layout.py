@@ -100,6 +100,11 @@ class Layout:
         """What the training on shuffled labels found."""
         return self.root / "evaluation" / "control.json"
 
+    @property
+    def lag(self) -> Path:
+        """How far running statistics lag behind the weights while the better CNN trains."""
+        return self.root / "evaluation" / "lag.json"
+
     def folds(self, suffix: str) -> Path:
         """The cross-validation: probabilities of all patients (`csv`) and what follows from them (`json`)."""
         return self.root / "evaluation" / f"folds.{suffix}"

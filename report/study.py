@@ -327,15 +327,24 @@ class Study:
         `healthy` lung filled in, the `auc` with its 95 % interval and the mean probability of `severe` and `mild` patients, with
         several runs also their `runs`; and by `differences`, by model, how far the AUC with healthy lung filled in lies above that
         with the lesions. None where lesions are not known, and in a study made before that was looked at."""
-        made = self.layout.without_lesions("json")
-        known = made.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}
-        found = read_json(made, "explain")["found"] if known else None
+        path = self.layout.without_lesions("json")
+        found = read_json(path, "explain")["found"] if self._made(path) else None
         return found if found and "differences" in found else None
+
+    def _made(self, path: Path) -> bool:
+        """Whether the study holds a file, which one made before it was thought of does not."""
+        return path.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}
 
     def probability_without_lesions(self, model: str, patient: str) -> float:
         """A model's probability of severe for a test patient whose lesions are filled in; only where `without_lesions` is known."""
         rows = read_csv(self.layout.without_lesions("csv"), "explain")
         return next(float(row[model]) for row in rows if row["id"] == patient and row["filled"] == "lesions")
+
+    @cached_property
+    def lag(self) -> dict | None:
+        """The `model` and, by epoch of its trial at the chosen values, its `val_loss` and the one with statistics `renewed`; None in a
+        study made before that was looked at."""
+        return read_json(self.layout.lag, "evaluate") if self._made(self.layout.lag) else None
 
     @cached_property
     def control(self) -> dict | None:

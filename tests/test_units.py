@@ -16,7 +16,8 @@ def of(stage: str, models=MODELS) -> set[str]:
 
 
 TUNE, TRAIN = of("tune", TUNED_MODELS), of("train")
-LEARN = TUNE | TRAIN | {"evaluate/control"}
+AGAIN = {"evaluate/control", "evaluate/lag"}  # trained once more, as long as a trial
+LEARN = TUNE | TRAIN | AGAIN
 MEASURE = of("evaluate") | {"evaluate/comparison", "evaluate/external", "explain/without_lesions"}
 SMALL, LARGE = ("DNN1", "DNN2", "CNN1", "CNN2"), ("ResNet18_nowig", "ResNet18", "ResNet18og")
 IMAGES = {"data", "data/external"}
@@ -36,7 +37,7 @@ CHANGES = {
     "weights=auto": {"pretrain"}, "pretrain_images=50": {"pretrain"}, "pretrain_classes=3": {"pretrain"}, "pretrain_size=33": {"pretrain"},
     "pretrain_epochs=2": {"pretrain"},
     "external=synthetic": {"data/external"}, "external_patients=13": {"data/external"},
-    "batch_size=6": LEARN, "monitor_slices=2": LEARN, "epochs_tuning=2": TUNE | {"evaluate/control"},
+    "batch_size=6": LEARN, "monitor_slices=2": LEARN, "epochs_tuning=2": TUNE | AGAIN,
     "last_epochs=2": TUNE, "search=grid": TUNE, "CNN2.mp=1,0.8": {"tune/CNN2"}, "ResNet18.lr=1e-3": {"tune/ResNet18"},
     "epochs_small=3": of("train", SMALL), "epochs_resnet=3": of("train", LARGE),
     "controls=1": {"evaluate/control"}, "draws=300": {"evaluate/external", "evaluate/decisions"},
