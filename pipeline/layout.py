@@ -101,9 +101,9 @@ class Layout:
         return self.root / "evaluation" / "control.json"
 
     @property
-    def lag(self) -> Path:
+    def running_statistics(self) -> Path:
         """How far running statistics lag behind the weights while the better CNN trains."""
-        return self.root / "evaluation" / "lag.json"
+        return self.root / "evaluation" / "running_statistics.json"
 
     def folds(self, suffix: str) -> Path:
         """The cross-validation: probabilities of all patients (`csv`) and what follows from them (`json`)."""

@@ -194,8 +194,8 @@ def _run_control(study: Study, units: list[Unit]) -> None:
     _record(study, units[0], write_control(layout, model, _results(study, "control", control_auc, jobs)), time.monotonic() - start)
 
 
-def _run_lag(study: Study, units: list[Unit]) -> None:
-    from pipeline.evaluation.lag import train_with_both_losses, write_lag
+def _run_running_statistics(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.running_statistics import train_with_both_losses, write_running_statistics
     from pipeline.training.final import read_chosen
     from pipeline.training.tune import plan_jobs
 
@@ -203,8 +203,8 @@ def _run_lag(study: Study, units: list[Unit]) -> None:
     model = read_json(layout.comparison, "evaluate")["best_cnn"]
     once = replace(settings, seeds=1)
     jobs = plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, once, layout, study.backend, keep_weights=False)
-    (rows,) = _results(study, "lag", train_with_both_losses, jobs)
-    _record(study, units[0], write_lag(layout, model, rows), time.monotonic() - start)
+    (rows,) = _results(study, "running statistics", train_with_both_losses, jobs)
+    _record(study, units[0], write_running_statistics(layout, model, rows), time.monotonic() - start)
 
 
 def _run_folds(study: Study, units: list[Unit]) -> None:
@@ -288,9 +288,9 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 
 RUNNERS = {
     "data": _run_data, "external data": _run_external_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
-    "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control, "lag": _run_lag, "folds": _run_folds,
-    "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain,
-    "without lesions": _run_without_lesions,
+    "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control,
+    "running statistics": _run_running_statistics, "folds": _run_folds, "external test": _run_external_test,
+    "decisions": _run_decisions, "explain": _run_explain, "without lesions": _run_without_lesions,
 }
 
 

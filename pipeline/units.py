@@ -15,7 +15,7 @@ CODE = {
     "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "lag": ("evaluation", "models", "training", "spread.py", "device.py"),
+    "running statistics": ("evaluation", "models", "training", "spread.py", "device.py"),
     "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
     "external test": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
@@ -29,7 +29,7 @@ SETTINGS = {
     "train": ("seed", "batch_size", "monitor_slices", "fast", "seeds"),
     "evaluate": ("fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
-    "lag": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast"),
+    "running statistics": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast"),
     "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds", "nested"),
     "external data": ("seed", "external", "external_path", "external_patients", "image_size", "slices", "window"),
     "external test": ("seed", "draws", "fast", "seeds"),
@@ -39,8 +39,9 @@ SETTINGS = {
 }
 # Units that are a step of their stage of their own.
 STEPS = {
-    "data/external": "external data", "evaluate/comparison": "compare", "evaluate/control": "control", "evaluate/lag": "lag",
-    "evaluate/folds": "folds", "evaluate/external": "external test", "evaluate/decisions": "decisions",
+    "data/external": "external data", "evaluate/comparison": "compare", "evaluate/control": "control",
+    "evaluate/running_statistics": "running statistics", "evaluate/folds": "folds", "evaluate/external": "external test",
+    "evaluate/decisions": "decisions",
     "explain/without_lesions": "without lesions",
 }
 
@@ -88,7 +89,7 @@ def all_units(settings: Settings) -> list[Unit]:
         *(Unit("evaluate", model, ("data", f"train/{model}")) for model in MODELS),
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
         Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
-        Unit("evaluate", "lag", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
+        Unit("evaluate", "running_statistics", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
         *folded,
         *([external] if elsewhere else []),
         Unit("evaluate", "decisions", (*(f"evaluate/{model}" for model in MODELS), *(unit.name for unit in folded))),

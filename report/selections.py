@@ -109,14 +109,14 @@ class Selections:
             return False
         return missed["share"] < found["tp"]["share"] and alarms["share"] > found["tn"]["share"]
 
-    def lag(self) -> dict | None:
+    def statistics_lag(self) -> dict | None:
         """Of the trial in which statistics were renewed: `model`, the `epoch` of its highest validation loss, and by kind of loss its
         `low`est and `high`est value. None where it diverged, or where none was looked at."""
-        rows = self.study.lag["epochs"] if self.study.lag else []
+        rows = self.study.running_statistics["epochs"] if self.study.running_statistics else []
         if not rows or any(None in row.values() for row in rows):
             return None
         ranges = {name: {"low": min(row[name] for row in rows), "high": max(row[name] for row in rows)} for name in ("val_loss", "renewed")}
-        return {"model": self.study.lag["model"], "epoch": max(rows, key=lambda row: row["val_loss"])["epoch"], **ranges}
+        return {"model": self.study.running_statistics["model"], "epoch": max(rows, key=lambda row: row["val_loss"])["epoch"], **ranges}
 
     def by_mean_auc(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.spread(model)["auc"]["mean"])

@@ -341,10 +341,10 @@ class Study:
         return next(float(row[model]) for row in rows if row["id"] == patient and row["filled"] == "lesions")
 
     @cached_property
-    def lag(self) -> dict | None:
+    def running_statistics(self) -> dict | None:
         """The `model` and, by epoch of its trial at the chosen values, its `val_loss` and the one with statistics `renewed`; None in a
         study made before that was looked at."""
-        return read_json(self.layout.lag, "evaluate") if self._made(self.layout.lag) else None
+        return read_json(self.layout.running_statistics, "evaluate") if self._made(self.layout.running_statistics) else None
 
     @cached_property
     def control(self) -> dict | None:

@@ -16,7 +16,7 @@ def of(stage: str, models=MODELS) -> set[str]:
 
 
 TUNE, TRAIN = of("tune", TUNED_MODELS), of("train")
-AGAIN = {"evaluate/control", "evaluate/lag"}  # trained once more, as long as a trial
+AGAIN = {"evaluate/control", "evaluate/running_statistics"}  # trained once more, as long as a trial
 LEARN = TUNE | TRAIN | AGAIN
 MEASURE = of("evaluate") | {"evaluate/comparison", "evaluate/external", "explain/without_lesions"}
 SMALL, LARGE = ("DNN1", "DNN2", "CNN1", "CNN2"), ("ResNet18_nowig", "ResNet18", "ResNet18og")

@@ -55,7 +55,8 @@ def renew_statistics(model: nn.Module, images: torch.Tensor, batch_size: int, ba
             model(as_input(images[batch], backend))
 
 
-def write_lag(layout: Layout, model: str, rows: Sequence[dict[str, float]]) -> list[Path]:
-    """Write lag.json: the `model` and by epoch its losses, None where it has diverged."""
-    write_json(layout.lag, {"model": model, "epochs": [{name: finite_or_none(value) for name, value in row.items()} for row in rows]})
-    return [layout.lag]
+def write_running_statistics(layout: Layout, model: str, rows: Sequence[dict[str, float]]) -> list[Path]:
+    """Write running_statistics.json: the `model` and by epoch its losses, None where it has diverged."""
+    epochs = [{name: finite_or_none(value) for name, value in row.items()} for row in rows]
+    write_json(layout.running_statistics, {"model": model, "epochs": epochs})
+    return [layout.running_statistics]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pipeline.device import Backend
-from pipeline.evaluation.lag import renew_statistics, train_with_both_losses, write_lag
+from pipeline.evaluation.running_statistics import renew_statistics, train_with_both_losses, write_running_statistics
 from pipeline.layout import Layout
 from pipeline.records import read_csv
 from pipeline.settings import load_settings
@@ -48,14 +48,14 @@ def test_the_stored_losses_are_those_of_the_chosen_trial(study):
     chosen = study.chosen(study.best_cnn)
     trial = [row for row in read_csv(study.layout.tuning(study.best_cnn), "tune")
              if {name: float(row[name]) for name in chosen} == chosen]
-    assert study.lag["model"] == study.best_cnn
+    assert study.running_statistics["model"] == study.best_cnn
     epochs = study.settings["epochs_tuning"]
-    assert [row["val_loss"] for row in study.lag["epochs"]] == [float(row["val_loss"]) for row in trial[:epochs]]
-    assert headlines(study)["lag"] == study.lag
+    assert [row["val_loss"] for row in study.running_statistics["epochs"]] == [float(row["val_loss"]) for row in trial[:epochs]]
+    assert headlines(study)["running_statistics"] == study.running_statistics
 
 
 def test_a_loss_that_diverged_is_none(tmp_path):
-    (path,) = write_lag(Layout(tmp_path), "CNN1", [{"epoch": 1, "val_loss": float("nan"), "renewed": 0.5}])
+    (path,) = write_running_statistics(Layout(tmp_path), "CNN1", [{"epoch": 1, "val_loss": float("nan"), "renewed": 0.5}])
     assert json.loads(path.read_text()) == {"model": "CNN1", "epochs": [{"epoch": 1, "val_loss": None, "renewed": 0.5}]}
 
 
@@ -71,15 +71,15 @@ def losses(*pairs: tuple[float | None, float]) -> dict:
      "0.750 to 0.875.", "mreže CNN2 z izbranimi vrednostmi od 0,500 do 0,625, sicer pa od 0,750 do 0,875."),
 ])
 def test_the_page_tells_whether_statistics_lag(study, monkeypatch, found, english, slovenian):
-    monkeypatch.setitem(study.__dict__, "lag", found)
+    monkeypatch.setitem(study.__dict__, "running_statistics", found)
     shown = said(study, "best")
     assert english in shown[0] and slovenian in shown[1]
 
 
 @pytest.mark.parametrize("found", [None, losses((None, 0.5), (4.0, 0.5))])
 def test_of_a_study_made_before_and_of_a_diverged_trial_nothing_is_said(study, monkeypatch, found):
-    monkeypatch.setitem(study.__dict__, "lag", found)
+    monkeypatch.setitem(study.__dict__, "running_statistics", found)
     assert "statistics" not in said(study, "best")[0] and "statistik" not in said(study, "best")[1]
     older = Study(study.root)
-    monkeypatch.setitem(older.__dict__, "manifest", [row for row in study.manifest if "lag" not in row["path"]])
-    assert older.lag is None
+    monkeypatch.setitem(older.__dict__, "manifest", [row for row in study.manifest if "running_statistics" not in row["path"]])
+    assert older.running_statistics is None
