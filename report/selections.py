@@ -14,6 +14,7 @@ SIGNIFICANT = 0.05
 CHANCE = 0.5  # the AUC of a coin
 BASELINE = "density"
 FEWEST_MISTAKES = 5  # of a kind, from which its mean says something
+FAR_ABOVE = 1.5  # a loss is, of another
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 
 
@@ -110,13 +111,16 @@ class Selections:
         return missed["share"] < found["tp"]["share"] and alarms["share"] > found["tn"]["share"]
 
     def statistics_lag(self) -> dict | None:
-        """Of the trial in which statistics were renewed: `model`, the `epoch` of its highest validation loss, and by kind of loss its
-        `low`est and `high`est value. None where it diverged, or where none was looked at."""
+        """Of the trial in which statistics were renewed: `model`, the `epoch` of its highest validation loss, by kind of loss its `low`est
+        and `high`est value, and whether that loss rises, and for the greater part, by their lag (`mostly_lag`): far above all with
+        statistics renewed, which themselves rise less than half as much. None where it diverged, or where none was looked at."""
         rows = self.study.running_statistics["epochs"] if self.study.running_statistics else []
         if not rows or any(None in row.values() for row in rows):
             return None
         ranges = {name: {"low": min(row[name] for row in rows), "high": max(row[name] for row in rows)} for name in ("val_loss", "renewed")}
-        return {"model": self.study.running_statistics["model"], "epoch": max(rows, key=lambda row: row["val_loss"])["epoch"], **ranges}
+        top, low, high = ranges["val_loss"]["high"], *ranges["renewed"].values()
+        return {"model": self.study.running_statistics["model"], "epoch": max(rows, key=lambda row: row["val_loss"])["epoch"], **ranges,
+                "mostly_lag": top > FAR_ABOVE * high and high - low < (top - low) / 2}
 
     def by_mean_auc(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.spread(model)["auc"]["mean"])

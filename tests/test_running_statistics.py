@@ -1,6 +1,7 @@
 """Running statistics computed anew: the means of all batches, the losses of a trial beside those of the study, and what the page says."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ import torch
 from torch import nn
 
 from pipeline.device import Backend
+from pipeline.evaluation import running_statistics
 from pipeline.evaluation.running_statistics import renew_statistics, train_with_both_losses, write_running_statistics
 from pipeline.layout import Layout
 from pipeline.records import read_csv
 from pipeline.settings import load_settings
 from pipeline.training.final import read_chosen
+from pipeline.training.loop import in_main_memory
 from pipeline.training.tune import plan_jobs
 from report.headlines import headlines
 from report.study import Study
@@ -44,6 +47,23 @@ def test_a_trial_has_two_losses_an_epoch_and_the_same_ones_again(tiny, study):
     assert rows == train_with_both_losses(job)
 
 
+def test_where_the_device_is_out_of_memory_activations_wait_elsewhere(tiny, study, monkeypatch):
+    (job,) = plan_jobs([("CNN1", read_chosen(Layout(tiny / "study"), "CNN1"))], 1, load_settings("tiny"), Layout(tiny / "study"), PLAIN,
+                       keep_weights=False)
+    asked, learner = [], running_statistics.Learner
+
+    def short(*given):
+        asked.append(given[-1])
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError
+        return learner(*given)
+
+    whole = train_with_both_losses(job)
+    monkeypatch.setattr(running_statistics, "Learner", short)
+    assert train_with_both_losses(job) == whole
+    assert asked == [nullcontext, in_main_memory]
+
+
 def test_the_stored_losses_are_those_of_the_chosen_trial(study):
     chosen = study.chosen(study.best_cnn)
     trial = [row for row in read_csv(study.layout.tuning(study.best_cnn), "tune")
@@ -67,8 +87,9 @@ def losses(*pairs: tuple[float | None, float]) -> dict:
     (losses((0.75, 0.5), (4.0, 0.625), (0.5, 0.5)), "the validation loss of CNN2 rises to 4.000 on the way, in epoch 2. Most of that",
      "izgube mreže CNN2 vmes, v epohi 2, naraste na 4,000. Večinoma to ni prekomerno"),
     (losses((0.75, 0.5), (4.0, 0.625)), "they leave a loss of 0.500 to 0.625. A search", "je funkcija izgube od 0,500 do 0,625. Iskanje"),
-    (losses((0.75, 0.5), (0.875, 0.625)), "leave a validation loss of 0.500 to 0.625 in the trial of CNN2 at the chosen values, against "
-     "0.750 to 0.875.", "mreže CNN2 z izbranimi vrednostmi od 0,500 do 0,625, sicer pa od 0,750 do 0,875."),
+    (losses((0.75, 0.5), (0.875, 0.625)), "in the trial of CNN2 at the chosen values is 0.500 to 0.625, against 0.750 to 0.875",
+     "mreže CNN2 z izbranimi vrednostmi od 0,500 do 0,625, s takimi, kakršne so, pa od 0,750 do 0,875."),
+    (losses((0.5, 0.5), (2.5, 1.625)), "is 0.500 to 1.625, against 0.500 to 2.500", "od 0,500 do 1,625, s takimi"),  # it overfits, too
 ])
 def test_the_page_tells_whether_statistics_lag(study, monkeypatch, found, english, slovenian):
     monkeypatch.setitem(study.__dict__, "running_statistics", found)

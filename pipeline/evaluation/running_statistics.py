@@ -5,7 +5,8 @@ Szegedy 2015). Where weights change fast, these belong to weights of the past. C
 those are worth (Wu and Johnson 2021, arXiv:2105.07576, section 3).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 
@@ -19,16 +20,24 @@ from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.records import finite_or_none, write_json
 from pipeline.training.learner import Learner
-from pipeline.training.loop import batches
+from pipeline.training.loop import batches, in_main_memory
 from pipeline.training.predict import as_input, as_probabilities, predict_slices
 from pipeline.training.trial import TrainJob, prepare_training
 
 
 def train_with_both_losses(job: TrainJob) -> list[dict[str, float]]:
     """Train as `run_training` does; by `epoch` the validation loss `val_loss`, as there, and the one with statistics `renewed`."""
+    try:
+        return _train(job, nullcontext)
+    except torch.OutOfMemoryError:  # as there, too
+        return _train(job, in_main_memory)
+
+
+def _train(job: TrainJob, keeping: Callable[[], AbstractContextManager]) -> list[dict[str, float]]:
+    """keeping: the context in which activations are kept for the backward pass."""
     network, data, seed = prepare_training(job)
     data = data.near(job.backend)
-    learner = Learner(network, data.images, data.labels, data.watched, job.chosen.wd, job.backend)
+    learner = Learner(network, data.images, data.labels, data.watched, job.chosen.wd, job.backend, keeping)
     renewed, shuffle = place(deepcopy(network), job.backend), torch.Generator().manual_seed(seed)
     rows = []
     for epoch in range(1, job.epochs + 1):

@@ -129,12 +129,13 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     if backend.device == "cuda":
         torch.cuda.empty_cache()
     try:
-        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, _in_main_memory)
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, in_main_memory)
     except torch.OutOfMemoryError:
         raise OutOfDeviceMemory(backend.device, batch_size) from None
 
 
-def _in_main_memory() -> AbstractContextManager:
+def in_main_memory() -> AbstractContextManager:
+    """Within it, activations wait for the backward pass in main memory."""
     return torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available())
 
 
