@@ -184,27 +184,28 @@ def _run_compare(study: Study, units: list[Unit]) -> None:
 
 def _run_control(study: Study, units: list[Unit]) -> None:
     from pipeline.evaluation.control import control_auc, write_control
-    from pipeline.training.final import read_chosen
-    from pipeline.training.tune import plan_jobs
 
-    settings, layout, start = study.settings, study.layout, time.monotonic()
-    model = read_json(layout.comparison, "evaluate")["best_cnn"]
-    repeated = replace(settings, seeds=settings.controls)
-    jobs = plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, repeated, layout, study.backend, keep_weights=False)
-    _record(study, units[0], write_control(layout, model, _results(study, "control", control_auc, jobs)), time.monotonic() - start)
+    model, jobs = _trials_of_better_cnn(study, study.settings.controls)
+    _timed(study, units[0], lambda: write_control(study.layout, model, _results(study, "control", control_auc, jobs)))
 
 
 def _run_running_statistics(study: Study, units: list[Unit]) -> None:
     from pipeline.evaluation.running_statistics import train_with_both_losses, write_running_statistics
+
+    model, jobs = _trials_of_better_cnn(study, 1)
+    _timed(study, units[0], lambda: write_running_statistics(
+        study.layout, model, *_results(study, "running statistics", train_with_both_losses, jobs)))
+
+
+def _trials_of_better_cnn(study: Study, runs: int) -> tuple[str, list]:
+    """The better CNN, and jobs for so many runs of its trial at the chosen values."""
     from pipeline.training.final import read_chosen
     from pipeline.training.tune import plan_jobs
 
-    settings, layout, start = study.settings, study.layout, time.monotonic()
+    settings, layout = study.settings, study.layout
     model = read_json(layout.comparison, "evaluate")["best_cnn"]
-    once = replace(settings, seeds=1)
-    jobs = plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, once, layout, study.backend, keep_weights=False)
-    (rows,) = _results(study, "running statistics", train_with_both_losses, jobs)
-    _record(study, units[0], write_running_statistics(layout, model, rows), time.monotonic() - start)
+    return model, plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, replace(settings, seeds=runs), layout,
+                            study.backend, keep_weights=False)
 
 
 def _run_folds(study: Study, units: list[Unit]) -> None:

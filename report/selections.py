@@ -146,12 +146,6 @@ class Selections:
         row = next(row for row in rows or self.study.differences if {row["first"], row["second"]} == {first, second})
         return row if row["first"] == first else self.turned(row)
 
-    @property
-    def tested_enough(self) -> bool:
-        """Whether there are enough patients, in the test set or over all folds, for differences to have an interval."""
-        rows = [self.study.differences, *([self.study.folds["differences"]] if self.study.folds else [])]
-        return any(row[0]["p"] is not None for row in rows)
-
     def most_tested(self, first: str, second: str) -> tuple[dict, bool]:
         """The same on the most patients there are, and whether these are all folds and not the test set."""
         over_folds = self.study.folds["differences"] if self.study.folds else []
@@ -211,9 +205,8 @@ class Selections:
 
     def better_than_a_coin(self) -> list[str]:
         """The compared models whose AUC lies above chance with its whole interval, on the test set or over all folds."""
-        coins = self.like_a_coin(self.study.compared)
-        return [model for model in self.study.compared
-                if model not in coins or self.study.folds and self.above_chance(self.study.over_folds(model))]
+        tests = [self.study.metrics, *([self.study.over_folds] if self.study.folds else [])]
+        return [model for model in self.study.compared if any(self.above_chance(test(model)) for test in tests)]
 
     def ranking_without_lesions(self) -> list[str]:
         """The models that rank the patients better than chance even without their lesions."""

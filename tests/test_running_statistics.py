@@ -9,13 +9,12 @@ import torch
 from torch import nn
 
 from pipeline.device import Backend
-from pipeline.evaluation import running_statistics
 from pipeline.evaluation.running_statistics import renew_statistics, train_with_both_losses, write_running_statistics
 from pipeline.layout import Layout
 from pipeline.records import read_csv
 from pipeline.settings import load_settings
+from pipeline.training import loop
 from pipeline.training.final import read_chosen
-from pipeline.training.loop import in_main_memory
 from pipeline.training.tune import plan_jobs
 from report.headlines import headlines
 from report.study import Study
@@ -50,7 +49,7 @@ def test_a_trial_has_two_losses_an_epoch_and_the_same_ones_again(tiny, study):
 def test_where_the_device_is_out_of_memory_activations_wait_elsewhere(tiny, study, monkeypatch):
     (job,) = plan_jobs([("CNN1", read_chosen(Layout(tiny / "study"), "CNN1"))], 1, load_settings("tiny"), Layout(tiny / "study"), PLAIN,
                        keep_weights=False)
-    asked, learner = [], running_statistics.Learner
+    asked, learner = [], loop.Learner
 
     def short(*given):
         asked.append(given[-1])
@@ -59,9 +58,9 @@ def test_where_the_device_is_out_of_memory_activations_wait_elsewhere(tiny, stud
         return learner(*given)
 
     whole = train_with_both_losses(job)
-    monkeypatch.setattr(running_statistics, "Learner", short)
+    monkeypatch.setattr(loop, "Learner", short)
     assert train_with_both_losses(job) == whole
-    assert asked == [nullcontext, in_main_memory]
+    assert asked == [nullcontext, loop._in_main_memory]
 
 
 def test_the_stored_losses_are_those_of_the_chosen_trial(study):

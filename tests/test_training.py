@@ -186,7 +186,7 @@ def noticed(keep):
 def test_out_of_memory_in_training_changes_nothing_but_the_time(data, capsys, monkeypatch):
     values = Hyperparameters(1e-3, 0.0, 0.5)
     model, kept_elsewhere = failing_model({6})  # in the second epoch
-    monkeypatch.setattr(loop, "in_main_memory", partial(noticed, loop.in_main_memory))
+    monkeypatch.setattr(loop, "_in_main_memory", partial(noticed, loop._in_main_memory))
     interrupted = fit_network(model, data, values, 2, 4, 7, PLAIN)
     assert "out of memory" in capsys.readouterr().err
     assert not any(kept_elsewhere[:6]) and kept_elsewhere[6]

@@ -17,8 +17,13 @@ HALVINGS = 60  # of an interval of at most 1, down to the precision of float64
 
 def auc_with_interval(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """`auc` of these patients, labels and scores (patient,), and its 95 % interval from `auc_low` to `auc_high`."""
-    auc = float(roc_auc_score(labels, scores))
-    low, high = interval_of_auc(auc, [class_sizes(labels)])
+    return mean_with_interval([roc_auc_score(labels, scores)], [class_sizes(labels)])
+
+
+def mean_with_interval(aucs: Sequence[float], groups: Sequence[tuple[int, int]]) -> dict[str, float]:
+    """The same of the mean of several AUCs; groups: the severe and mild patients of each."""
+    auc = float(np.mean(aucs))
+    low, high = interval_of_auc(auc, groups)
     return {"auc": auc, "auc_low": low, "auc_high": high}
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from pipeline.evaluation.auc import class_sizes, interval_of_auc
+from pipeline.evaluation.auc import class_sizes, mean_with_interval
 from pipeline.evaluation.metrics import metrics_of
 from pipeline.evaluation.roles import splits_of
 from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at
@@ -33,9 +33,7 @@ def summarise(labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> di
     """
     members = [fold_of == fold for fold in range(fold_of.max() + 1)]
     by_fold = [float(roc_auc_score(labels[fold], scores[fold])) for fold in members]
-    mean = float(np.mean(by_fold))
-    low, high = interval_of_auc(mean, [class_sizes(labels[fold]) for fold in members])
-    return {"auc": mean, "auc_low": low, "auc_high": high, "by_fold": by_fold}
+    return {**mean_with_interval(by_fold, [class_sizes(labels[fold]) for fold in members]), "by_fold": by_fold}
 
 
 def decide(labels: np.ndarray, fold_of: np.ndarray, scores: Sequence[Scores]) -> dict[str, dict]:

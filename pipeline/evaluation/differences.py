@@ -13,7 +13,7 @@ from math import erfc, hypot, inf, sqrt
 
 import numpy as np
 
-from pipeline.evaluation.auc import interval_of_auc
+from pipeline.evaluation.auc import mean_with_interval
 from pipeline.evaluation.metrics import Z_95
 
 # DeLong's method is one for large samples; for fewer patients of a kind no error is given.
@@ -63,9 +63,7 @@ def _compare(first: str, second: str, ordered: Mapping[str, Sequence[np.ndarray]
 
 def _area(ordered: Sequence[np.ndarray]) -> dict[str, float]:
     """Mean AUC over folds of `pairs_in_order`, and its interval."""
-    auc = float(np.mean([fold.mean() for fold in ordered]))
-    low, high = interval_of_auc(auc, [fold.shape for fold in ordered])
-    return {"auc": auc, "auc_low": low, "auc_high": high}
+    return mean_with_interval([fold.mean() for fold in ordered], [fold.shape for fold in ordered])
 
 
 def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -5,8 +5,7 @@ Szegedy 2015). Where weights change fast, these belong to weights of the past. C
 those are worth (Wu and Johnson 2021, arXiv:2105.07576, section 3).
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -19,36 +18,23 @@ from pipeline.evaluation.patient_means import log_loss, patient_mean
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.records import finite_or_none, write_json
-from pipeline.training.learner import Learner
-from pipeline.training.loop import batches, in_main_memory
-from pipeline.training.predict import as_input, as_probabilities, predict_slices
+from pipeline.training.loop import batches, fit_network
+from pipeline.training.predict import as_input, predict_slices
 from pipeline.training.trial import TrainJob, prepare_training
 
 
 def train_with_both_losses(job: TrainJob) -> list[dict[str, float]]:
     """Train as `run_training` does; by `epoch` the validation loss `val_loss`, as there, and the one with statistics `renewed`."""
-    try:
-        return _train(job, nullcontext)
-    except torch.OutOfMemoryError:  # as there, too
-        return _train(job, in_main_memory)
-
-
-def _train(job: TrainJob, keeping: Callable[[], AbstractContextManager]) -> list[dict[str, float]]:
-    """keeping: the context in which activations are kept for the backward pass."""
     network, data, seed = prepare_training(job)
-    data = data.near(job.backend)
-    learner = Learner(network, data.images, data.labels, data.watched, job.chosen.wd, job.backend, keeping)
-    renewed, shuffle = place(deepcopy(network), job.backend), torch.Generator().manual_seed(seed)
-    rows = []
-    for epoch in range(1, job.epochs + 1):
-        order = batches(len(data.images), job.batch_size, shuffle, data.images.device)
-        scores = as_probabilities(learner.epoch(order, job.chosen.rate(epoch)))
-        renewed.load_state_dict(learner.network.state_dict())
-        renew_statistics(renewed, data.images, job.batch_size, job.backend)
-        others = predict_slices(renewed, data.watched, job.backend)
-        found = {"val_loss": scores, "renewed": others}
-        rows.append({"epoch": epoch, **{name: log_loss(data.watched_labels, patient_mean(slices)) for name, slices in found.items()}})
-    return rows
+    other, renewed = place(deepcopy(network), job.backend), {}
+
+    def renew(epoch: int, trained: nn.Module) -> None:
+        other.load_state_dict(trained.state_dict())
+        renew_statistics(other, data.images, job.batch_size, job.backend)
+        renewed[epoch] = log_loss(data.watched_labels, patient_mean(predict_slices(other, data.watched, job.backend)))
+
+    fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend, after_epoch=renew)
+    return [{"epoch": row["epoch"], "val_loss": row["val_loss"], "renewed": renewed[row["epoch"]]} for row in fit.history]
 
 
 @torch.no_grad()

@@ -109,12 +109,14 @@ def batches(count: int, size: int, shuffle: torch.Generator, device: torch.devic
 
 
 def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int,
-                batch_size: int, seed: int, backend: Backend, start: Start | None = None, keep_state: bool = False) -> Fit:
+                batch_size: int, seed: int, backend: Backend, start: Start | None = None, keep_state: bool = False,
+                after_epoch: Callable[[int, nn.Module], None] | None = None) -> Fit:
     """Train a copy of `model` with Adam and binary cross-entropy on its logit; the seed orders the batches.
 
     The learning rate is multiplied by `chosen.mp` after each epoch. History columns: epoch, lr, train_loss (mean over
     slices), val_loss and val_auc (of patient means). From a `start` the run goes on to `epochs` epochs in all, with the
     same result as a run without one.
+    after_epoch: is given each epoch and the network as it then is, which it must leave so.
 
     Where the device runs out of memory the run starts again with its activations kept in main memory, which is slower and
     gives the same result. (Smaller batches would not: batch normalisation looks at the whole batch.) Raises
@@ -122,25 +124,25 @@ def fit_network(model: nn.Module, data: TrainingData, chosen: Hyperparameters, e
     """
     data = data.near(backend)
     try:
-        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, nullcontext)
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, after_epoch, nullcontext)
     except torch.OutOfMemoryError:
         print(f"notice: {backend.device} is out of memory with batches of {batch_size}; activations now wait in main memory",
               file=sys.stderr)
     if backend.device == "cuda":
         torch.cuda.empty_cache()
     try:
-        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, in_main_memory)
+        return _fit(model, data, chosen, epochs, batch_size, seed, backend, start, keep_state, after_epoch, _in_main_memory)
     except torch.OutOfMemoryError:
         raise OutOfDeviceMemory(backend.device, batch_size) from None
 
 
-def in_main_memory() -> AbstractContextManager:
-    """Within it, activations wait for the backward pass in main memory."""
+def _in_main_memory() -> AbstractContextManager:
     return torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available())
 
 
 def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int, seed: int, backend: Backend,
-         start: Start | None, keep_state: bool, keeping: Callable[[], AbstractContextManager]) -> Fit:
+         start: Start | None, keep_state: bool, after_epoch: Callable[[int, nn.Module], None] | None,
+         keeping: Callable[[], AbstractContextManager]) -> Fit:
     learner = Learner(model, data.images, data.labels, data.watched, chosen.wd, backend, keeping)
     network, optimizer = learner.network, learner.steps.optimizer
     order = partial(batches, len(data.images), batch_size, torch.Generator().manual_seed(seed), data.images.device)
@@ -156,6 +158,8 @@ def _fit(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: 
         history.append(history_row(epoch, chosen, learner.steps.mean_loss(), data, scores))
         if history[-1]["val_loss"] < best_loss:
             best_epoch, best_loss, best = epoch, history[-1]["val_loss"], _snapshot(network)
+        if after_epoch:
+            after_epoch(epoch, network)
     return Fit(history, best_epoch, best, capture(network, optimizer, best) if keep_state else {})
 
 
