@@ -55,6 +55,7 @@ COMMENTS = {
     "report/en/": "the English page and its chapters",
     "report/sl/": "the Slovenian page and its chapters",
     "report/references.bib": "bibliography of both pages",
+    "report/citations.csl": "the style of citations and bibliography, with the quotation marks of each language",
     "report/study.mplstyle": "the one style sheet of all figures",
     "templates/code.html.j2": "the page that shows the code of a figure",
     "templates/explorers/": "the explorers: layout, style, and plain JavaScript, a file per explorer",

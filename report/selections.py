@@ -129,9 +129,16 @@ class Selections:
         """Models by how far the AUCs of their runs lie apart, the widest first."""
         return sorted(models, key=lambda model: self.study.spread(model)["auc"]["low"] - self.study.spread(model)["auc"]["high"])
 
-    def disagreements(self, model: str) -> list:
-        """The coordinates at which loss and AUC would choose differently."""
-        return [phase for phase in self.study.phases(model).values() if phase.chosen != phase.chosen_by_auc]
+    def disagreements(self, model: str) -> list[dict]:
+        """The coordinates at which the AUC would have chosen `by_auc` instead of what was `chosen`: of a full grid between all its
+        combinations, else in each phase of the search."""
+        if self.study.full_grid:
+            search = self.study.search(model)
+            best = _by_auc(search)
+            pairs = {name: (value, best[name]) for name, value in search["chosen"].items()}
+        else:
+            pairs = {name: (phase.chosen, phase.chosen_by_auc) for name, phase in self.study.phases(model).items()}
+        return [{"coordinate": name, "chosen": chosen, "by_auc": by_auc} for name, (chosen, by_auc) in pairs.items() if chosen != by_auc]
 
     def turned(self, row: dict) -> dict:
         """The same difference the other way round."""
@@ -171,6 +178,19 @@ class Selections:
         """
         return [row if row["difference"] > 0 else self.turned(row) for row in (self.study.differences if rows is None else rows)
                 if self.significant(row) and row["second"] != BASELINE]
+
+    def over_runs(self, first: str, second: str) -> dict | None:
+        """The `low`est and `high`est difference of two compared models over the runs, first minus second; None for a single run."""
+        for row, runs in zip(self.study.differences, self.study.differences_of_runs or (), strict=False):
+            if {row["first"], row["second"]} == {first, second}:
+                low, high = runs["low"], runs["high"]
+                return {"low": low, "high": high} if row["first"] == first else {"low": -high, "high": -low}
+        return None
+
+    def turning(self, rows: list[dict]) -> list[dict]:
+        """Those of the pairs told apart on the test set that another run orders the other way round."""
+        ranges = [(row, self.over_runs(row["first"], row["second"])) for row in rows]
+        return [row for row, found in ranges if found and found["low"] < 0]
 
     @property
     def known_groups(self) -> dict[str, dict]:
@@ -292,6 +312,12 @@ def changes(command: str) -> str:
             keep = word.split("=")[0] in ("--set", "--seeds", "--search", "--folds")
         kept += [word] if keep else []
     return shlex.join(kept)
+
+
+def _by_auc(search: dict) -> dict:
+    """The trial with the highest AUC, the chosen one where it is level with the highest."""
+    known = [trial for trial in search["trials"] if trial["val_auc"] is not None]
+    return max(known, key=lambda trial: (trial["val_auc"], trial.items() >= search["chosen"].items()), default=search["chosen"])
 
 
 def _open_ends(values: list[float], natural: tuple[float, ...]) -> set[float]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.evaluation import differences
 from pipeline.evaluation.auc import interval_of_auc
 from pipeline.evaluation.differences import Difference, compare_aucs, holm, pairs_in_order
+from report.selections import Selections
 from report.sentences import Sentences
 from report.tables import TABLES, to_markdown
 from report.words import Words
@@ -145,6 +146,34 @@ def test_the_two_resnets_are_compared_whichever_comes_first(told, monkeypatch):
     english, slovenian = (Sentences(told, words).resnets.markdown for words in (EN, SL))
     assert "differ by 0.125 (95\u00a0% interval 0.062 to 0.188); the interval does not hold 0." in english
     assert "razlika 0,125 (95-odstotni interval od 0,062 do 0,188); v intervalu ni ničle." in slovenian
+
+
+@pytest.mark.parametrize(("lowest", "turned"), [(-0.25, False), (0.0625, True)])
+def test_a_difference_that_another_run_turns_round_is_named(told, monkeypatch, lowest, turned):
+    first, last = told.compared[0], told.compared[-1]  # last − first is 0.125 in the first run, and from −`high` to −`low` over all
+    runs = [{"low": -0.25, "high": lowest, "mean": 0.0} if {row["first"], row["second"]} == {first, last} else
+            {"low": -1.0, "high": 1.0, "mean": 0.0} for row in told.differences]
+    monkeypatch.setitem(told.comparison, "differences_of_runs", runs)
+    monkeypatch.setattr(type(told), "repeated", True)
+    english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
+    assert (f"In other runs a difference changes its sign: {last} − {first}." in english) == turned
+    assert (f"spremeni predznak razlika: {last} − {first}." in slovenian) == turned
+    assert Selections(told).over_runs(last, first) == {"low": -lowest, "high": 0.25}
+
+
+def test_the_two_resnets_are_compared_over_the_runs(told, monkeypatch):
+    pair = {"first": "ResNet18", "second": "ResNet18og", "difference": -0.125, "low": -0.1875, "high": -0.0625, "p": 0.001, "p_holm": 0.01}
+    monkeypatch.setitem(told.comparison, "differences", [pair])
+    monkeypatch.setattr(type(told), "repeated", True)
+    monkeypatch.setattr(told, "spread", lambda model: {"auc": {"low": 0.5, "high": 0.75}})
+    for low, high, english, slovenian in (
+        (-0.5, 0.25, "over the runs −0.250 to 0.500); the interval does not hold 0, but another run orders the two the other way round.",
+         "v ponovitvah od −0,250 do 0,500); v intervalu ni ničle, vendar druga ponovitev vrstni red obrne."),
+        (-0.5, -0.25, "over the runs 0.250 to 0.500); the interval does not hold 0.", "od 0,250 do 0,500); v intervalu ni ničle."),
+    ):
+        monkeypatch.setitem(told.comparison, "differences_of_runs", [{"low": low, "high": high, "mean": 0.0}])
+        said = [Sentences(told, words).resnets.markdown for words in (EN, SL)]
+        assert english in said[0] and slovenian in said[1]
 
 
 def test_the_better_cnn_and_dnn_are_told_apart_or_not(told, monkeypatch):

@@ -6,7 +6,7 @@ from pypandoc import get_pandoc_version
 from pipeline.errors import MissingPath
 from report.embedded.assemble import svg_size
 from report.embedded.crossref import resolve
-from report.embedded.html import write_html
+from report.embedded.html import citation_options, write_html
 from report.embedded.pandoc import parse_markdown, write_tree
 from report.embedded.shape import shape
 from report.embedded.source import Cell, read_page
@@ -103,3 +103,13 @@ def test_a_reference_to_nothing_is_refused():
 
 def test_the_width_of_a_figure_comes_from_its_file():
     assert svg_size('<?xml version="1.0"?><svg height="10pt" width="226.8pt">') == (226.8, 10)
+
+
+@pytest.mark.parametrize("language, quoted, two", [
+    ("sl", "»An introduction to <span>ROC</span> analysis«", "Goutte in Gaussier"),
+    ("en", "“An Introduction to <span>ROC</span> Analysis.”", "Goutte and Gaussier"),
+])
+def test_the_bibliography_quotes_and_joins_names_as_its_language_does(language, quoted, two):
+    written = write_tree(parse_markdown("[@fawcett2006; @goutte2005]"), "--to", "html", "--wrap", "none", *citation_options(language))
+    assert f"{two}</a> 2005" not in written and f">{two} 2005</a>" in written
+    assert quoted.lower() in written.lower()

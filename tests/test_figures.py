@@ -50,7 +50,7 @@ def test_the_roc_figure_names_its_axes_and_marks_both_thresholds(study):
     assert sum(line.get_marker() == "x" for line in axes.lines) == 5
     assert sum(line.get_marker() == "o" for line in axes.lines) == 5
     assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]] and axes.lines[0].get_label() == EN("chance")
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [label.split(" (")[0] for label in labels[:6]] == [*study.compared, EN("chance")] and len(labels) == 8
 
 

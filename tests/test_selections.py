@@ -26,6 +26,32 @@ def test_the_search_names_the_values_that_the_auc_would_have_chosen(study, monke
     assert "agree on every value" in english and "se strinjata pri vseh vrednostih" in slovenian
 
 
+def test_of_a_full_grid_the_auc_chooses_between_all_combinations(study, monkeypatch):
+    trial = {"lr": 1e-3, "wd": 0.0, "mp": 1.0, "val_loss": 0.5, "val_auc": 0.75}
+    trials = [trial | {"lr": 1e-2, "val_auc": None}, trial | {"wd": 1e-4, "mp": 0.9}, trial]
+    chosen = {name: trial[name] for name in ("lr", "wd", "mp")}
+    monkeypatch.setattr(Study, "full_grid", True)
+    monkeypatch.setattr(study, "search", lambda model: {"trials": trials, "chosen": chosen, "by_coordinates": chosen})
+    assert Selections(study).disagreements("CNN1") == []  # level with the best, as the first of the two
+    trials[1] |= {"val_auc": 1.0}
+    assert Selections(study).disagreements("CNN1") == [{"coordinate": "wd", "chosen": 0.0, "by_auc": 1e-4},
+                                                       {"coordinate": "mp", "chosen": 1.0, "by_auc": 0.9}]
+    trials[:] = trials[:1]  # all diverged
+    assert Selections(study).disagreements("CNN1") == []
+
+
+def test_the_page_says_how_it_searched(study, monkeypatch):
+    english, slovenian = said(study, "search")
+    assert english.startswith("The search goes along one coordinate") and slovenian.startswith("Iskanje gre po eni koordinati")
+    monkeypatch.setattr(Study, "full_grid", True)
+    for missed, shown, told in (([], "", ""), (["CNN2"], "For CNN2 that path ends beside", "Pri modelu CNN2 se ta pot")):
+        monkeypatch.setattr(Selections, "missed", missed)
+        english, slovenian = said(study, "search")
+        assert english.startswith("In this study every combination") and slovenian.startswith("Ta študija je preizkusila vse")
+        assert ("that path ends beside" in english) == ("se ta pot konča drugje" in slovenian) == bool(missed)
+        assert shown in english and told in slovenian
+
+
 def test_a_value_at_an_end_is_named_unless_nothing_lies_beyond(study, monkeypatch):
     grid = {"lr": [1e-2, 1e-3, 1e-4], "wd": [0.0, 1e-4, 1e-3], "mp": [1.0, 0.9, 0.8]}
     chosen = dict.fromkeys(study.tuned, {"lr": 1e-3, "wd": 0.0, "mp": 1.0})  # no weight decay and a rate that stays have no beyond

@@ -10,11 +10,13 @@ from report.study import ROOT
 from report.templating import environment
 
 BIBLIOGRAPHY = ROOT / "report" / "references.bib"
+CITATION_STYLE = ROOT / "report" / "citations.csl"
 
 
 def citation_options(language: str) -> tuple[str, ...]:
     """What Pandoc needs to set citations and their list in this language."""
-    return ("--citeproc", "--bibliography", str(BIBLIOGRAPHY), "--metadata", f"lang={language}", "--metadata", "link-citations=true")
+    return ("--citeproc", "--bibliography", str(BIBLIOGRAPHY), "--csl", str(CITATION_STYLE),
+            "--metadata", f"lang={language}", "--metadata", "link-citations=true")
 
 
 def _link_pages(tree: dict) -> dict:

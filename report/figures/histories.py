@@ -30,17 +30,17 @@ def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], qu
 
 def draw_best_auc(study: Study, words: Words) -> Figure:
     """AUC by epoch of the tuned DNN and CNN models."""
-    figure, axes = pyplot.subplots(figsize=(WIDTH, 3.0))
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 3.2))
     draw_histories(axes, study, words, ["DNN1", "DNN2", "CNN1", "CNN2"], "val_auc")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=4)
     return figure
 
 
 def draw_resnets(study: Study, words: Words) -> Figure:
     """ResNet18 beside ResNet18og: AUC and loss."""
-    figure, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 2.6))
+    figure, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 2.8))
     for panel, quantity, letter in zip(axes, ("val_auc", "val_loss"), "ab", strict=True):
         draw_histories(panel, study, words, ["ResNet18", "ResNet18og"], quantity)
         panel.set_title(f"{letter})", loc="left", fontweight="bold")
-    axes[0].legend(loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -39,7 +39,7 @@ def _runs(study: Study, words: Words, model: str) -> str:
 
 def draw_roc(study: Study, words: Words) -> Figure:
     """The five compared models on one pair of axes."""
-    figure, axes = pyplot.subplots(figsize=(5.2, 4.9))
+    figure, axes = pyplot.subplots(figsize=(5.2, 5.7))
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle="--", label=words("chance"))
     for model in study.compared:
         draw_roc_curve(axes, study, words, model)
@@ -54,5 +54,6 @@ def draw_roc(study: Study, words: Words) -> Figure:
                     label=words("best_by", criterion=words("f1"))),
              Line2D([], [], color="black", linestyle="none", marker="o", markersize=8, markerfacecolor="none",
                     label=words("best_by", criterion=words("gmean")))]
-    axes.legend(handles=[*handles[1:], handles[0], *marks], loc="lower right")
+    # Below the axes, since no corner is free where a model ranks patients the wrong way round.
+    figure.legend(handles=[*handles[1:], handles[0], *marks], loc="outside lower center", ncols=2)
     return figure
