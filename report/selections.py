@@ -15,6 +15,7 @@ CHANCE = 0.5  # the AUC of a coin
 BASELINE = "density"
 FEWEST_MISTAKES = 5  # of a kind, from which its mean says something
 FAR_ABOVE = 1.5  # a loss is, of another
+HARDLY_BELOW = 0.99  # a loss is, of another
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 
 
@@ -93,6 +94,12 @@ class Selections:
         """Those whose Brier score is no better than giving everybody the share of severe patients; none where that is not known."""
         reference = self.study.no_skill
         return [model for model in models if reference and self.study.metrics(model)["brier"] >= reference["brier"]]
+
+    def hardly_learned(self, models: list[str]) -> list[str]:
+        """Those whose validation loss is hardly lower, if at all, than that of giving everybody the share of severe patients."""
+        losses = {model: self.study.validation_loss(model) for model in models}
+        reference = self.study.no_skill["validation_loss"]
+        return [model for model, loss in losses.items() if loss is not None and loss > HARDLY_BELOW * reference]
 
     def by_bias(self, models: list[str]) -> list[str]:
         """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""

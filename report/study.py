@@ -133,8 +133,8 @@ class Study:
 
     @property
     def no_skill(self) -> dict[str, float] | None:
-        """The `brier` of giving all test patients the share of severe, and the `f1` of calling all severe; None in a study made before
-        they were stored."""
+        """The `brier` of giving all test patients the share of severe, the `f1` of calling all severe, and the `validation_loss` of giving
+        all validation patients the share of severe; None in a study made before they were stored."""
         return self.comparison.get("no_skill")
 
     @property

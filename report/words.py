@@ -59,9 +59,10 @@ class Words:
         ends = [self.decimal(found[end], digits) for end in ("low", "high")]
         return "–".join(dict.fromkeys(ends))
 
-    def ends(self, found: dict[str, float]) -> str:
-        """An interval in a sentence: `0.71 to 0.95`."""
-        return self("from_to", low=self.decimal(found["low"], 2), high=self.decimal(found["high"], 2))
+    def ends(self, found: dict[str, float], digits: int = 2) -> str:
+        """An interval in a sentence: `0.71 to 0.95`; one number where its ends do not differ."""
+        low, high = (self.decimal(found[end], digits) for end in ("low", "high"))
+        return low if low == high else self("from_to", low=low, high=high)
 
     def percents(self, found: dict[str, float]) -> str:
         """The same of a share in percent: `71 to 95 %`."""

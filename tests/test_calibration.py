@@ -8,6 +8,7 @@ from matplotlib import pyplot
 
 from pipeline.evaluation.calibration import calibrate, wilson
 from report.figures.calibration import draw_reliability
+from report.figures.registry import FIGURES
 from report.sentences import Sentences
 from report.style import MODEL_COLOURS, study_style
 from report.words import Words
@@ -62,6 +63,19 @@ def test_the_stored_bins_hold_all_test_patients_and_are_what_is_drawn(study):
     np.testing.assert_array_equal(points.get_xdata(), bins["probability"])
     np.testing.assert_array_equal(points.get_ydata(), bins["severe"])
     assert points.get_color() == MODEL_COLOURS[model] and axes.get_aspect() == 1
+    whiskers = axes.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose([[low, high] for (_, low), (_, high) in whiskers], np.transpose([bins["low"], bins["high"]]), atol=1e-12)
+
+
+def test_the_calibration_figure_has_a_titled_panel_with_a_diagonal_for_every_compared_model(study):
+    with study_style():
+        panels = FIGURES["fig-calibration"](study, Words("sl")).axes
+    assert [panel.get_title() for panel in panels] == study.compared
+    for panel in panels:
+        assert panel.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]  # where probabilities are true
+        assert panel.get_xlim() == panel.get_ylim() and panel.get_xlim()[0] < 0 and panel.get_xlim()[1] > 1
+        assert [label.get_text() for label in panel.get_xticklabels()] == ["0,0", "0,5", "1,0"]
+    assert [bool(panel.get_ylabel()) for panel in panels] == [True] + [False] * 4
 
 
 @pytest.mark.parametrize(("mean", "words"), [(0.9, ("too high", "prevelike")), (0.1, ("too low", "premajhne"))])

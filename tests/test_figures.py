@@ -189,15 +189,31 @@ def test_a_heat_map_has_a_row_for_every_tried_pair_and_a_number_for_every_trial(
     assert frames[0] == ((0.5, 0.5), "solid") and frames[-1][0] == (0.5, -0.5)
 
 
-@pytest.mark.parametrize(("colour", "readable"), [((0.0, 0.13, 0.3), "white"), ((1.0, 0.91, 0.2), "black"), ((1, 1, 1, 1), "black")])
+@pytest.mark.parametrize(("quantity", "best"), [("val_loss", 0.25), ("val_auc", 0.75)])
+def test_the_best_cell_of_a_heat_map_is_the_brightest(study, monkeypatch, quantity, best):
+    trials = [{"lr": lr, "wd": 0.0, "mp": 1.0, "val_loss": value, "val_auc": value} for lr, value in ((1e-3, 0.25), (1e-4, 0.75))]
+    monkeypatch.setattr(study, "search", lambda model: {"trials": trials, "chosen": trials[0], "by_coordinates": trials[0]})
+    monkeypatch.setattr(study, "grid", lambda model: {"lr": [1e-3, 1e-4], "wd": [0.0], "mp": [1.0]})
+    _, axes = pyplot.subplots()
+    (image,) = draw_heat(axes, study, EN, "CNN1", quantity).images
+    brightness = {value: sum(image.to_rgba(value)[:3]) for value in (0.25, 0.75)}
+    assert max(brightness, key=brightness.get) == best
+
+
+# The two contrasts of a grey are equal at 0.46 (relative luminance 0.179); those of a red at 0.927.
+@pytest.mark.parametrize(("colour", "readable"), [
+    ((0.0, 0.13, 0.3), "white"), ((1.0, 0.91, 0.2), "black"), ((1, 1, 1, 1), "black"),
+    ((0.455,) * 3, "white"), ((0.465,) * 3, "black"), ((0.9, 0.0, 0.0), "white"), ((0.95, 0.0, 0.0), "black"), ((0.0, 0.0, 1.0), "white"),
+])
 def test_numbers_stand_out_from_their_cell(colour, readable):
     assert readable_on(colour) == readable
 
 
 def test_a_missing_outcome_is_said_in_the_figure(study, monkeypatch):
     monkeypatch.setattr(study, "cases", lambda model: {})
-    shown = texts(FIGURES["fig-sal-resnetog-wrong"](study, EN))
-    assert "No FN in this run" in shown and "No FP in this run" in shown
+    empty = FIGURES["fig-sal-resnetog-wrong"](study, EN)
+    assert "No FN in this run" in texts(empty) and "No FP in this run" in texts(empty)
+    assert empty.get_figheight() < 2  # two lines of text, not two rows of blank panels
 
 
 def test_filters_are_scaled_each_to_its_own_magnitude():

@@ -53,6 +53,7 @@ def test_a_map_is_judged_beside_an_even_spread(study, monkeypatch, mass, english
     assert ("the same holds for its Grad-CAM" in shown[0]) == ("za njegov Grad-CAM velja enako" in shown[1]) == (mass == 0.2)
     assert ("must not be read" in shown[0]) == ("ne smemo brati" in shown[1]) == (mass != 0.4)
     assert ("lie 75\u00a0% of all saliency" in shown[0]) == ("je 75\u00a0% vse izpostavljenosti" in shown[1]) == (mass is not None)
+    assert ("a dash stands where all maps are 0" in shown[0]) == ("črtica stoji, kjer so vse mape enake 0" in shown[1]) == (mass is None)
 
 
 def test_where_lesions_are_not_known_the_table_of_shares_is_said_to_be_empty(study, monkeypatch):

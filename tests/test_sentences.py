@@ -236,7 +236,7 @@ def test_who_misses_the_fewest(study, monkeypatch, f1, gmean, english, slovenian
 
 
 def test_calling_everybody_severe_misses_nobody_for_a_price(study, monkeypatch):
-    monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4})
+    monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4, "validation_loss": 0.5})
     english, slovenian = said(study, "confusion")
     assert english.endswith("Calling everybody severe would miss none, with an F1 of 0.40 and a G-mean of 0.")
     assert slovenian.endswith("ne bi spregledal nobenega; F1 bi bil 0,40, G-mean pa 0.")
@@ -263,6 +263,24 @@ def test_a_brier_score_is_set_beside_that_of_no_skill(study, monkeypatch, idle, 
     monkeypatch.delitem(study.comparison, "no_skill")  # as in a study made before it was stored
     assert [text.split(", ")[-1] for text in said(study, "calibration")] == [
         f"{study.compared[0]} comes first.", f"je na prvem mestu {study.compared[0]}."]
+
+
+@pytest.mark.parametrize(("dnn", "cnn", "english", "slovenian"), [
+    (0.4, 0.3, "would reach 0.500. ", "bi dosegel 0,500. "),
+    (0.4, 0.497, "would reach 0.500, which {cnn} hardly beats, if at all. ", "0,500; {cnn} je komaj kaj boljša, če sploh. "),
+    (0.75, 0.5, "would reach 0.500, which {dnn} and {cnn} hardly beat, if at all. ",
+     "0,500; {dnn} in {cnn} sta komaj kaj boljši, če sploh. "),
+    (0.4, None, "would reach 0.500. ", "bi dosegel 0,500. "),  # diverged
+])
+def test_a_validation_loss_is_set_beside_that_of_no_skill(study, monkeypatch, dnn, cnn, english, slovenian):
+    losses, names = {study.best_dnn: dnn, study.best_cnn: cnn}, {"dnn": study.best_dnn, "cnn": study.best_cnn}
+    monkeypatch.setattr(study, "validation_loss", losses.get)
+    monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4, "validation_loss": 0.5})
+    shown = said(study, "best")
+    assert english.format(**names) in shown[0] and slovenian.format(**names) in shown[1]
+    monkeypatch.delitem(study.comparison, "no_skill")  # as in a study made before it was stored
+    shown = said(study, "best")
+    assert "would reach" not in shown[0] and "bi dosegel" not in shown[1]
 
 
 def test_own_data_are_told_as_such(study, monkeypatch):

@@ -12,6 +12,7 @@ from pipeline.evaluation.cohort import describe_cohort
 from pipeline.evaluation.differences import compare_aucs
 from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.metrics import no_skill
+from pipeline.evaluation.patient_means import log_loss
 from pipeline.evaluation.subgroups import by_subgroup
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
 from pipeline.records import read_csv, read_json, write_json
@@ -23,7 +24,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     """Write comparison.json.
 
     `validation_loss` by model and `best_dnn` and `best_cnn`, which have the lowest; `compared`, the five models;
-    `baselines`, by name their test AUC with interval; `no_skill`, the test metrics of `metrics.no_skill`;
+    `baselines`, by name their test AUC with interval; `no_skill`, the test metrics of `metrics.no_skill` and the
+    `validation_loss` of giving all validation patients the share of severe among them;
     `differences`, every pair of the compared models and the mean density;
     `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `subgroups`, the compared models among the test patients of either sex, and among
@@ -41,7 +43,9 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     patients = read_csv(layout.patients, "data")
     write_json(layout.comparison, {
         "validation_loss": losses, "best_dnn": dnn, "best_cnn": cnn, "compared": compared,
-        "baselines": aucs, "no_skill": no_skill(_test_labels(dataset)), "differences": [asdict(difference) for difference in differences],
+        "baselines": aucs,
+        "no_skill": no_skill(_test_labels(dataset)) | {"validation_loss": _loss_without_skill(dataset)},
+        "differences": [asdict(difference) for difference in differences],
         "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(patients),
         "subgroups": by_subgroup([row for row in patients if row["split"] == "test"], {model: scores[model] for model in compared}),
@@ -70,6 +74,11 @@ def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None
         return read_json(layout.evaluation(model, "metrics.json"), "evaluate")["validation_loss"]
     found = read_json(layout.evaluation(model, "spread.json"), "evaluate")["validation_loss"]
     return found and found["mean"]
+
+
+def _loss_without_skill(dataset: Dataset) -> float:
+    labels = dataset.labels[dataset.members("validation")]
+    return log_loss(labels, np.full(labels.shape, labels.mean()))
 
 
 def _test_labels(dataset: Dataset) -> np.ndarray:

@@ -11,6 +11,8 @@ from report.study import Study
 from report.style import WIDTH, bare
 from report.words import Words
 
+ABSENT_HEIGHT = 0.3  # of the row of an outcome that did not occur, beside one that did
+
 
 def draw_overlay(axes: Axes, image: np.ndarray, attribution: np.ndarray) -> Axes:
     """An attribution in colour over the grey slice; its 99th percentile and above is fully coloured."""
@@ -51,7 +53,9 @@ def draw_saliency(study: Study, words: Words, model: str, outcomes: tuple[str, s
     model = study.named(model)
     arrays, cases = study.saliency(model), study.cases(model)
     without = study.without_lesions is not None
-    figure, axes = pyplot.subplots(2, 4 if without else 3, figsize=(WIDTH, 3.7 if without else 4.5))
+    heights = [1.0 if outcome in cases else ABSENT_HEIGHT for outcome in outcomes]
+    columns, row_height = (4, 1.85) if without else (3, 2.25)
+    figure, axes = pyplot.subplots(2, columns, figsize=(WIDTH, row_height * sum(heights)), height_ratios=heights)
     for row, letter, outcome in zip(axes, "ab", outcomes, strict=True):
         if outcome in cases:
             draw_case(list(row[:3]), arrays, cases[outcome], outcome, letter, words)
