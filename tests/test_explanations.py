@@ -7,13 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.thresholds import outcome_of
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases
 from pipeline.explanations.explain import KEPT_BITS, rounded
+from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
+from pipeline.models.registry import build_model, stages_of
+from report.figures.registry import FIGURES
+from report.words import Words
 
 
 def linear_network(weights: np.ndarray) -> nn.Module:
@@ -118,3 +123,38 @@ def test_stored_attributions_keep_a_step_far_below_what_a_picture_shows(rng):
     assert np.abs(kept - values).max() <= values.max() * 2.0**-KEPT_BITS  # half a step
     assert len(zlib.compress(kept.tobytes())) < 0.65 * len(zlib.compress(values.tobytes()))
     np.testing.assert_array_equal(rounded(np.zeros((2, 2), np.float32)), 0)
+
+
+def test_examples_reach_from_base_to_apex_of_the_first_training_patient_of_each_kind(study):
+    dataset, found = load_dataset(study.layout), study.examples()
+    assert set(found) == {"mild", "severe", "mild.lesions", "severe.lesions"}
+    for label, name in enumerate(("mild", "severe")):
+        patient = min(index for index in dataset.members("train") if dataset.labels[index] == label)
+        np.testing.assert_array_equal(found[name], dataset.slices[patient, [0, 2, 4, 7, 9]])
+        np.testing.assert_array_equal(found[f"{name}.lesions"], dataset.lesions[patient, [0, 2, 4, 7, 9]])
+
+
+def test_the_figure_of_examples_has_the_mild_patient_above(study):
+    figure, arrays = FIGURES["fig-data"](study, Words("sl")), study.examples()
+    panels = np.reshape(figure.axes, (2, 5))
+    assert [row[0].get_ylabel() for row in panels] == ["Blaga", "Resna"]
+    for row, name in zip(panels, ("mild", "severe"), strict=True):
+        for panel, image in zip(row, arrays[name], strict=True):
+            np.testing.assert_array_equal(panel.images[0].get_array(), image.astype(np.float32))
+            assert panel.images[0].get_clim() == (0, 1)
+
+
+def test_outputs_are_those_of_every_stage_and_nothing_stays_behind(rng):
+    network = build_model("CNN1", image_size=128).eval()
+    image = torch.tensor(rng.random((1, 1, 128, 128)), dtype=torch.float32)
+    found = layer_outputs("CNN1", network, image)
+    stages = stages_of("CNN1", network)
+    assert list(found) == list(stages) and not any(stage._forward_hooks for stage in stages.values())
+    first = next(iter(stages))
+    with torch.no_grad():
+        np.testing.assert_array_equal(found[first], stages[first](image)[0])
+
+
+def test_the_deepest_map_has_four_pixels_a_side():
+    maps = {"first": np.zeros((2, 8, 8)), "second": np.zeros((16, 4, 4)), "narrow": np.zeros((16, 3, 8)), "last": np.zeros((64, 8, 3))}
+    assert deepest(maps) == "second"
