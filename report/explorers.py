@@ -9,7 +9,7 @@ import math
 from matplotlib.colors import to_hex
 
 from report.study import Study
-from report.style import MODEL_COLOURS, shades
+from report.style import LEAST_LOSSES, MODEL_COLOURS, shades
 from report.templating import TEMPLATES, environment
 from report.text import Text
 from report.words import Words
@@ -52,6 +52,7 @@ def page_data(study: Study, words: Words) -> dict:
         "language": words.language,
         "words": {**{key: words(key) for key in SHARED_WORDS}, **words.group("explorer")},
         "compared": study.compared,
+        "least_losses": LEAST_LOSSES,
         "lesions": "lesions" in study.browsed_patients(),
         "patients": [{"id": row["id"], "label": row["label"], "slices": len(row["slices"])} for row in first],
         "models": {model: _model(study, model) for model in study.compared},

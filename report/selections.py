@@ -95,11 +95,15 @@ class Selections:
         reference = self.study.no_skill
         return [model for model in models if reference and self.study.metrics(model)["brier"] >= reference["brier"]]
 
+    def unlearned(self, models: list[str]) -> list[str]:
+        """Those whose validation loss is no lower than that of giving everybody the share of severe patients, or diverged."""
+        losses, reference = {model: self.study.validation_loss(model) for model in models}, self.study.no_skill["validation_loss"]
+        return [model for model, loss in losses.items() if loss is None or loss >= reference]
+
     def hardly_learned(self, models: list[str]) -> list[str]:
-        """Those whose validation loss is hardly lower, if at all, than that of giving everybody the share of severe patients."""
-        losses = {model: self.study.validation_loss(model) for model in models}
-        reference = self.study.no_skill["validation_loss"]
-        return [model for model, loss in losses.items() if loss is not None and loss > HARDLY_BELOW * reference]
+        """Those whose validation loss is lower than that, but hardly."""
+        losses, reference = {model: self.study.validation_loss(model) for model in models}, self.study.no_skill["validation_loss"]
+        return [model for model, loss in losses.items() if loss is not None and HARDLY_BELOW * reference < loss < reference]
 
     def by_bias(self, models: list[str]) -> list[str]:
         """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""

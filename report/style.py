@@ -28,6 +28,7 @@ LABEL_MARKS = {"mild": "o", "severe": "^"}
 LESION_COLOUR = "#00A5CF"
 RANGE_ALPHA = 0.18
 MOST_DIGITS = 6
+LEAST_LOSSES = 0.02  # that an axis spans: finer differences say nothing, and would look like large ones
 SEQUENTIAL = "cividis"  # for values of a hyperparameter and for heat maps; safe for colour-blind readers
 
 
@@ -72,6 +73,14 @@ class ExactTicks(Formatter):
 
 def _is_written(tick: float, digits: int) -> bool:
     return abs(tick - round(tick, digits)) < 10.0**-MOST_DIGITS
+
+
+def limit_losses(axes: Axes) -> None:
+    """Let an axis of losses span at least LEAST_LOSSES, its curves in the middle."""
+    low, high = axes.get_ylim()
+    short = LEAST_LOSSES - (high - low)
+    if short > 0:
+        axes.set_ylim(low - short / 2, high + short / 2)
 
 
 def draw_range(axes: Axes, places: np.ndarray, ends: np.ndarray | None, colour) -> None:

@@ -12,7 +12,7 @@ from pipeline.evaluation.thresholds import outcome_of
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases
-from pipeline.explanations.explain import KEPT_BITS, rounded
+from pipeline.explanations.explain import KEPT_BITS, halved, rounded
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
@@ -158,3 +158,10 @@ def test_outputs_are_those_of_every_stage_and_nothing_stays_behind(rng):
 def test_the_deepest_map_has_four_pixels_a_side():
     maps = {"first": np.zeros((2, 8, 8)), "second": np.zeros((16, 4, 4)), "narrow": np.zeros((16, 3, 8)), "last": np.zeros((64, 8, 3))}
     assert deepest(maps) == "second"
+
+
+@pytest.mark.parametrize(("largest", "kept"), [(-65504.0, np.float16), (-65600.0, np.float32), (np.inf, np.float32), (np.nan, np.float32)])
+def test_maps_are_stored_in_half_precision_where_they_fit(largest, kept):
+    found = halved(np.array([[0.5, largest]], np.float32))
+    assert found.dtype == kept
+    np.testing.assert_array_equal(found, np.array([[0.5, largest]], np.float32))

@@ -12,7 +12,7 @@ from report.figures.grid import colour_limits, draw_heat, readable_on
 from report.figures.metrics import SHOWN
 from report.figures.registry import FIGURES
 from report.figures.roc import draw_roc_curve
-from report.style import MODEL_COLOURS, localise, study_style
+from report.style import MODEL_COLOURS, limit_losses, localise, study_style
 from report.words import Words
 
 SL, EN = Words("sl"), Words("en")
@@ -157,6 +157,17 @@ def test_every_model_has_one_colour_of_its_own(study):
 def test_the_legend_names_the_chosen_value(study):
     shown = texts(FIGURES["fig-lr-dnn"](study, SL))
     assert "(izbrano)" in shown and "stopnja učenja" in shown and "Funkcija izgube" in shown
+
+
+@pytest.mark.parametrize(("losses", "span"), [((0.5, 0.75), None), ((0.69314, 0.69315), 0.02), ((8.0, 8.0), None)])
+def test_an_axis_of_losses_does_not_make_the_last_digits_look_like_curves(losses, span):
+    _, axes = pyplot.subplots()
+    axes.plot([1, 2], losses)
+    before = axes.get_ylim()
+    limit_losses(axes)
+    low, high = axes.get_ylim()
+    assert (low, high) == before if span is None else high - low == pytest.approx(span)
+    assert (low + high) / 2 == pytest.approx(sum(losses) / 2)
 
 
 @pytest.mark.parametrize(("values", "quantity", "limits"), [

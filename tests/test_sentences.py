@@ -267,10 +267,10 @@ def test_a_brier_score_is_set_beside_that_of_no_skill(study, monkeypatch, idle, 
 
 @pytest.mark.parametrize(("dnn", "cnn", "english", "slovenian"), [
     (0.4, 0.3, "would reach 0.500. ", "bi dosegel 0,500. "),
-    (0.4, 0.497, "would reach 0.500, which {cnn} hardly beats, if at all. ", "0,500; {cnn} je komaj kaj boljša, če sploh. "),
-    (0.75, 0.5, "would reach 0.500, which {dnn} and {cnn} hardly beat, if at all. ",
-     "0,500; {dnn} in {cnn} sta komaj kaj boljši, če sploh. "),
-    (0.4, None, "would reach 0.500. ", "bi dosegel 0,500. "),  # diverged
+    (0.4, 0.497, "would reach 0.500, which {cnn} hardly beats. ", "0,500; {cnn} je komaj kaj boljša. "),
+    (0.497, 0.498, "would reach 0.500, which {dnn} and {cnn} hardly beat. ", "0,500; {dnn} in {cnn} sta komaj kaj boljši. "),
+    (0.75, 0.5, "would reach 0.500, which {dnn} and {cnn} do not beat. ", "0,500; {dnn} in {cnn} nista boljši. "),
+    (0.497, None, "which {cnn} does not beat and {dnn} hardly beats. ", "0,500; {cnn} ni boljša; {dnn} je komaj kaj boljša. "),  # diverged
 ])
 def test_a_validation_loss_is_set_beside_that_of_no_skill(study, monkeypatch, dnn, cnn, english, slovenian):
     losses, names = {study.best_dnn: dnn, study.best_cnn: cnn}, {"dnn": study.best_dnn, "cnn": study.best_cnn}

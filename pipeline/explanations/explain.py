@@ -88,8 +88,8 @@ def _image(dataset: Dataset, case: Case) -> np.ndarray:
 
 def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> dict[str, np.ndarray]:
     """Per right case `<outcome>.input` (y, x), `<outcome>.<layer>` (channel, y, x) of the strongest channels, and
-    `<outcome>.output` (y, x), the mean of the deepest layer with a map worth seeing over all channels. float16, except
-    the input float32."""
+    `<outcome>.output` (y, x), the mean of the deepest layer with a map worth seeing over all channels, as `halved`
+    stores them; the input float32."""
     arrays: dict[str, np.ndarray] = {}
     for case in (case for case in cases if case.outcome in ("tp", "tn")):
         image = _image(dataset, case).astype(np.float32)
@@ -97,8 +97,8 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
         maps = layer_outputs(job.model, network, as_input(torch.from_numpy(image[None, None]), job.backend))
         for name, value in maps.items():
             strongest = np.argsort(-value.reshape(len(value), -1).std(axis=1), kind="stable")[:CHANNELS_KEPT]
-            arrays[f"{case.outcome}.{name}"] = value[np.sort(strongest)].astype(np.float16)
-        arrays[f"{case.outcome}.output"] = maps[deepest(maps)].mean(axis=0).astype(np.float16)
+            arrays[f"{case.outcome}.{name}"] = halved(value[np.sort(strongest)])
+        arrays[f"{case.outcome}.output"] = halved(maps[deepest(maps)].mean(axis=0))
     return arrays
 
 
@@ -157,6 +157,11 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
             arrays[f"{case.outcome}.lesions"] = np.asarray(dataset.lesions[patient, case.slice])
             arrays[f"{case.outcome}.filled"] = filled[case.slice]
     return arrays
+
+
+def halved(maps: np.ndarray) -> np.ndarray:
+    """The same maps as float16, or as float32 where a network's values leave the range of float16, as diverging ones do."""
+    return maps.astype(np.float16 if np.abs(maps).max(initial=0) <= np.finfo(np.float16).max else np.float32)
 
 
 def rounded(attribution: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Study
-from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, draw_range, localise
+from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, draw_range, limit_losses, localise
 from report.words import Words
 
 
@@ -23,6 +23,8 @@ def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], qu
     axes.set_ylabel(words("auc" if quantity == "val_auc" else "loss"))
     if quantity == "val_auc":
         axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
+    else:
+        limit_losses(axes)
     axes.set_xlim(0.5, history["epoch"].max() + 0.5)
     localise(axes, words, whole_x=True)
     return axes

@@ -26,6 +26,8 @@ start("explore-tuning", (stage) => {
     const known = trials.flatMap((one) => [one[quantity], ...ends(one, quantity)].flat()).filter((value) => value !== null);
     let [low, high] = known.length ? range(known) : [0, 1];
     if (quantity === "auc") [low, high] = [Math.min(low, 0.4), 1];
+    const short = study.least_losses - (high - low); // finer differences would look like large ones
+    if (short > 0) [low, high] = [low - short / 2, high + short / 2];
     const margin = (high - low || 1) * 0.05;
     const y = spread(low, high, 5);
     const last = trials[0].epochs.at(-1);
