@@ -308,7 +308,11 @@ NESTED: dict[str, Callable[[Study], dict]] = {
 
 
 def file_name(identifier: str) -> str:
-    """The name of the file with the data of a figure or table."""
+    """The name of the file with the data of a figure or table: rows as CSV, arrays as JSON.
+
+    >>> file_name("fig-roc"), file_name("fig-data")
+    ('fig-roc.csv', 'fig-data.json')
+    """
     return f"{identifier}.{'csv' if identifier in ROWS else 'json'}"
 
 

@@ -5,12 +5,13 @@ import tomllib
 
 import pytest
 
+import report.behind as behind
 import report.numbers as numbers
 import report.selections as selections
 from report.words import CATALOGUE, Words
 
 
-@pytest.mark.parametrize("module", [numbers, selections])
+@pytest.mark.parametrize("module", [numbers, selections, behind])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

@@ -11,7 +11,8 @@ from matplotlib import pyplot
 from sklearn.metrics import roc_auc_score
 
 from pipeline.cli import main
-from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS
+from pipeline.layout import CONV_MODELS, MODELS, TUNED_MODELS, Layout
+from pipeline.ledger import Ledger
 from pipeline.records import remove_half_written, sha256_of, write_atomically
 from tests.long_runs import COMMAND, run_command
 
@@ -61,7 +62,11 @@ def test_the_status_of_a_folder_goes_by_the_settings_of_its_study(tiny, capsys):
     study = ["--out", str(tiny / "study")]
     assert main(["status", *study]) == 0
     own = capsys.readouterr().out
-    assert "(profile tiny, with its own settings)" in own and "stale" not in own and "missing" not in own
+    assert "(profile tiny, with its own settings)" in own and "stale" not in own and "missing" not in own and "the study is whole" in own
+    record = Ledger(Layout(tiny / "study")).find("data")
+    size = sum((tiny / "study" / path).stat().st_size for path in record.files) / 1e6
+    assert next(line.split() for line in own.splitlines() if line.startswith("  data ")) == [
+        "data", "done", f"{record.seconds:.1f}", "s", f"{size:.2f}", "MB"]
     assert main(["status", *study, "--profile", "tiny", "--set", "seed=1"]) == 0
     other = capsys.readouterr().out
     assert "(profile tiny)" in other and "data                     stale" in other
