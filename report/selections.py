@@ -279,7 +279,11 @@ class Selections:
         return [model for model in models if self.significant(self.study.elsewhere(model)["change"])]
 
     def out_of_place(self, models: list[str]) -> list[str]:
-        """The models whose threshold by G-mean gives a lower G-mean elsewhere, so that the two intervals do not meet."""
+        """The models whose threshold by G-mean gives a significantly lower G-mean elsewhere, after the correction for their number; in a
+        study made before that was tested, those of which the two intervals do not meet."""
+        shifts = {model: self.study.elsewhere(model).get("shift") for model in models}
+        if all(shifts.values()):
+            return [model for model in models if self.significant(shifts[model]) and shifts[model]["difference"] < 0]
         there = {model: self.study.elsewhere(model)["intervals"]["gmean"]["gmean"] for model in models}
         return [model for model in models if there[model]["high"] < self.study.intervals(model)["gmean"]["gmean"]["low"]]
 

@@ -15,8 +15,9 @@ from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.decisions import counts_of, metric_intervals
-from pipeline.evaluation.differences import unpaired_difference
+from pipeline.evaluation.differences import holm, independent_difference, unpaired_difference
 from pipeline.evaluation.external import write_external
+from pipeline.evaluation.metrics import metrics_of
 from pipeline.evaluation.thresholds import CRITERIA
 from pipeline.layout import MODELS, Layout
 from pipeline.ledger import Ledger
@@ -27,6 +28,7 @@ from report.behind import file_text
 from report.checklist import checklist
 from report.figures.folds import draw_folds
 from report.headlines import headlines
+from report.selections import Selections
 from report.sentences import Sentences
 from report.tables import TABLES
 from report.words import Words
@@ -118,6 +120,12 @@ def test_the_stored_decisions_are_those_of_the_study_s_own_thresholds(study):
             counts = counts_of(there["confusion"][criterion])
             assert (counts.tn + counts.fp, counts.fn + counts.tp) == (study.external["mild"], study.external["severe"]) == (5, 5)
             assert there["intervals"][criterion] == metric_intervals(counts, study.settings["draws"], study.settings["seed"])
+        ends = [(metrics["gmean"], intervals["low"], intervals["high"]) for metrics, intervals in (
+            (there["at"]["gmean"], there["intervals"]["gmean"]["gmean"]),
+            (metrics_of(counts_of(study.confusion(model)["gmean"])), study.intervals(model)["gmean"]["gmean"]))]
+        assert {name: there["shift"][name] for name in ("difference", "low", "high", "p")} == independent_difference(ends[0], minus=ends[1])
+    shifts = [study.elsewhere(model)["shift"] for model in study.compared]
+    assert [shift["p_holm"] for shift in shifts] == holm([shift["p"] for shift in shifts])
 
 
 def test_right_and_swapped_scores_give_what_they_must(tiny, study, tmp_path):
@@ -225,6 +233,25 @@ def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
     assert "no compared model's change is significant" in english and "ni statistično značilna sprememba nobenega" in slovenian
     assert "For no compared model does the G-mean fall beyond both intervals" in english
     assert "no threshold was shown to be out of place" in Sentences(elsewhere, EN).conclusion.markdown
+
+
+@pytest.mark.parametrize(("difference", "p_holm", "lost"), [(-0.25, 0.04, True), (-0.25, 0.06, False), (0.25, 0.04, False)])
+def test_a_threshold_is_out_of_place_where_its_g_mean_falls_significantly(elsewhere, difference, p_holm, lost):
+    first = elsewhere.compared[0]
+    none = {"difference": 0.0, "low": -0.125, "high": 0.125, "p": 1.0, "p_holm": 1.0}
+    shift = {"difference": difference, "low": difference - 0.125, "high": difference + 0.125, "p": 0.01, "p_holm": p_holm}
+    models = elsewhere.external["models"]
+    models.update({model: found | {"shift": shift if model == first else none} for model, found in models.items()})
+    assert Selections(elsewhere).out_of_place(elsewhere.compared) == [first] * lost
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
+    assert (f"significantly lower, at the 5 % level, for {first}; such a threshold" in english) == lost
+    assert (f"značilno manjši na ravni 5 % pri modelu {first}; tak prag" in slovenian) == lost
+    assert ("no compared model's G-mean is significantly lower there" in english) == (not lost)
+    assert ("pri nobenem od primerjanih modelov; da bi pragovi" in slovenian) == (not lost)
+    if lost:
+        assert "Its G-mean there minus that on the test set is −0.250 (95 % interval −0.375 to −0.125)." in english
+        assert "Razlika med njegovim G-mean tam in na testni množici je −0,250 (95-odstotni interval od −0,375 do −0,125)." in slovenian
+    assert "beyond both intervals" not in english and "dopuščata oba intervala" not in slovenian
 
 
 def test_other_sources_are_told_as_such(study, monkeypatch):

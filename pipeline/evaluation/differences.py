@@ -90,14 +90,19 @@ def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
 
 
 def unpaired_difference(of: Mapping[str, float], minus: Mapping[str, float]) -> dict[str, float]:
-    """The `difference` of the AUCs of two groups of other patients, its 95 % interval, `low` to `high`, and its two-sided `p`.
+    """What `independent_difference` gives for the AUCs of two groups of other patients; of, minus: as of `auc_with_interval`."""
+    return independent_difference(*((one["auc"], one["auc_low"], one["auc_high"]) for one in (of, minus)))
 
-    of, minus: as of `auc_with_interval`. Nobody is in both, so the squares of the distances to the ends of their intervals add
+
+def independent_difference(of: tuple[float, float, float], minus: tuple[float, float, float]) -> dict[str, float]:
+    """The `difference` of two estimates from other patients, its 95 % interval, `low` to `high`, and its two-sided `p`.
+
+    of, minus: each a value and the ends of its 95 % interval. Nobody is in both, so the squares of the distances to these ends add
     up (Zou and Donner 2008); p follows from the half of the interval that faces 0.
     """
-    difference = of["auc"] - minus["auc"]
-    below = hypot(of["auc"] - of["auc_low"], minus["auc_high"] - minus["auc"])
-    above = hypot(of["auc_high"] - of["auc"], minus["auc"] - minus["auc_low"])
+    (first, first_low, first_high), (second, second_low, second_high) = of, minus
+    difference = first - second
+    below, above = hypot(first - first_low, second_high - second), hypot(first_high - first, second - second_low)
     return {"difference": difference, "low": difference - below, "high": difference + above,
             "p": two_sided_p(difference, (below if difference > 0 else above) / Z_95)}
 

@@ -10,11 +10,11 @@ from sklearn.metrics import roc_auc_score
 from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import baseline_scores
-from pipeline.evaluation.decisions import metric_intervals
-from pipeline.evaluation.differences import correct, unpaired_difference
+from pipeline.evaluation.decisions import counts_of, metric_intervals
+from pipeline.evaluation.differences import correct, independent_difference, unpaired_difference
 from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import patient_mean
-from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
+from pipeline.evaluation.thresholds import CRITERIA, Confusion, best_threshold, confusion_at, gmean
 from pipeline.layout import MODELS, Layout
 from pipeline.records import read_json, write_csv, write_json
 from pipeline.settings import Settings
@@ -29,7 +29,8 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
     The JSON holds their `source`, how many are `mild` and `severe`, and by `models` and `baselines` the `auc` with its 95 %
     interval and the `change` from the test set, for the compared models with `p_holm`, corrected for their number; for models also
     the AUCs of all `runs` (null for one), `brier`, `mean_probability`, and by criterion the `confusion` at the study's own
-    threshold, the metrics `at` it, their `intervals`, and the `best` threshold there, which is optimistic, with its value.
+    threshold, the metrics `at` it, their `intervals`, and the `best` threshold there, which is optimistic, with its value; `shift` is the
+    change of the G-mean at the threshold by G-mean, for the compared models with `p_holm`.
     """
     other, comparison = load_dataset(layout.elsewhere), read_json(layout.comparison, "evaluate")
     runs = {model: [patient_mean(slices) for slices in found] for model, found in by_model.items()}
@@ -43,7 +44,8 @@ def write_external(settings: Settings, layout: Layout, by_model: Mapping[str, Se
         "runs": spread([float(roc_auc_score(other.labels, scores)) for scores in runs[model]]) if len(runs[model]) > 1 else None,
         **_decided(other.labels, runs[model][0], read_json(layout.evaluation(model, "confusion.json"), "evaluate"), settings),
     } for model in MODELS}
-    correct([models[model]["change"] for model in comparison["compared"]])
+    for question in ("change", "shift"):
+        correct([models[model][question] for model in comparison["compared"]])
     write_json(layout.external("json"), {
         "source": settings.external, "mild": int((other.labels == 0).sum()), "severe": int((other.labels == 1).sum()),
         "models": models,
@@ -62,13 +64,21 @@ def _ranked(labels: np.ndarray, scores: np.ndarray, before: Mapping[str, float])
 def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict], settings: Settings) -> dict:
     """chosen: by criterion the study's threshold, as confusion.json holds it."""
     counts = {criterion: confusion_at(labels, scores, found["threshold"]) for criterion, found in chosen.items()}
+    there, here = (_gmean(found, settings) for found in (counts["gmean"], counts_of(chosen["gmean"])))
     return {
+        "shift": independent_difference(there, minus=here),
         "brier": brier_score(labels, scores), "mean_probability": float(scores.mean()),
         "confusion": {criterion: {"threshold": chosen[criterion]["threshold"], **asdict(found)} for criterion, found in counts.items()},
         "at": {criterion: metrics_of(found) for criterion, found in counts.items()},
         "intervals": {criterion: metric_intervals(found, settings.draws, settings.seed) for criterion, found in counts.items()},
         "best": {criterion: _best(labels, scores, criterion) for criterion in counts},
     }
+
+
+def _gmean(counts: Confusion, settings: Settings) -> tuple[float, float, float]:
+    """G-mean and the ends of its 95 % interval."""
+    ends = metric_intervals(counts, settings.draws, settings.seed)["gmean"]
+    return gmean(counts), ends["low"], ends["high"]
 
 
 def _best(labels: np.ndarray, scores: np.ndarray, criterion: str) -> dict[str, float]:
