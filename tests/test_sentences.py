@@ -278,9 +278,10 @@ def test_a_validation_loss_is_set_beside_that_of_no_skill(study, monkeypatch, dn
     monkeypatch.setitem(study.comparison, "no_skill", {"brier": 0.1875, "f1": 0.4, "validation_loss": 0.5})
     shown = said(study, "best")
     assert english.format(**names) in shown[0] and slovenian.format(**names) in shown[1]
-    monkeypatch.delitem(study.comparison, "no_skill")  # as in a study made before it was stored
-    shown = said(study, "best")
-    assert "would reach" not in shown[0] and "bi dosegel" not in shown[1]
+    for older in ({"brier": 0.1875, "f1": 0.4}, None):  # as in studies made before it was stored
+        monkeypatch.setitem(study.comparison, "no_skill", older)
+        shown = said(study, "best")
+        assert "would reach" not in shown[0] and "bi dosegel" not in shown[1]
 
 
 def test_own_data_are_told_as_such(study, monkeypatch):
