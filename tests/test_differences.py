@@ -156,9 +156,19 @@ def test_a_difference_that_another_run_turns_round_is_named(told, monkeypatch, l
     monkeypatch.setitem(told.comparison, "differences_of_runs", runs)
     monkeypatch.setattr(type(told), "repeated", True)
     english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
-    assert (f"In other runs a difference changes its sign: {last} − {first}." in english) == turned
-    assert (f"spremeni predznak razlika: {last} − {first}." in slovenian) == turned
+    assert (f"In other runs one of these differences changes its sign: {last} − {first}." in english) == turned
+    assert (f"predznak spremeni razlika {last} − {first}." in slovenian) == turned
     assert Selections(told).over_runs(last, first) == {"low": -lowest, "high": 0.25}
+
+
+@pytest.mark.parametrize(("count", "english", "slovenian"), [
+    (2, "some of these differences change their sign: A − B, A − B.", "predznak spremenita razliki A − B, A − B."),
+    (3, "some of these differences change their sign: A − B, A − B, A − B.", "predznak spremenijo razlike A − B, A − B, A − B."),
+])
+def test_several_differences_that_turn_round_are_counted_as_the_language_does(told, monkeypatch, count, english, slovenian):
+    monkeypatch.setattr(Selections, "turning", lambda self, rows: [{"first": "A", "second": "B"}] * count)
+    said = [Sentences(told, words).differences.markdown for words in (EN, SL)]
+    assert english in said[0] and slovenian in said[1]
 
 
 def test_the_two_resnets_are_compared_over_the_runs(told, monkeypatch):
