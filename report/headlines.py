@@ -25,6 +25,7 @@ def headlines(study: Study) -> dict:
         "no_skill": study.no_skill,
         "differences": study.differences,
         "differences_of_runs": study.differences_of_runs,
+        "against_oracle": study.against_oracle,
         "cross_validation": study.folds and {
             **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},
         "external_test": study.external,

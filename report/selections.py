@@ -249,6 +249,20 @@ class Selections:
         aucs = [found[filled]["auc"] for found in self.study.without_lesions["models"].values()]
         return {"low": min(aucs), "high": max(aucs)}
 
+    def against_oracle(self, model: str) -> dict | None:
+        """How far a compared model's AUC lies above the oracle's on the test set; None where that has no interval."""
+        rows = [row for row in self.study.against_oracle or () if row["first"] == model and row["low"] is not None]
+        return rows[0] if rows else None
+
+    def beyond_oracle(self) -> list[str]:
+        """The compared models that lie significantly above the oracle; where no difference has an interval, those whose own lies above
+        the oracle's."""
+        rows = {model: self.against_oracle(model) for model in self.study.compared}
+        if all(rows.values()):
+            return [model for model, row in rows.items() if row["difference"] > 0 and self.significant(row)]
+        highest = self.study.comparison["baselines"]["oracle"]["auc_high"]
+        return [model for model in self.study.compared if self.study.metrics(model)["auc_low"] > highest]
+
     def over_oracle(self) -> list[str]:
         """The models whose mean AUC of the folds is above that of the true involvement, the highest first."""
         highest = self.study.over_folds("oracle")["auc"]

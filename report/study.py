@@ -248,6 +248,11 @@ class Study:
         return self.comparison["differences"]
 
     @property
+    def against_oracle(self) -> list[dict] | None:
+        """The same of every compared model minus the oracle; None where there is none, and in a study made before they were compared."""
+        return self.comparison.get("against_oracle")
+
+    @property
     def differences_of_runs(self) -> list[dict] | None:
         """The same pairs' differences as mean, low and high of the runs; None for a single run."""
         return self.comparison["differences_of_runs"]

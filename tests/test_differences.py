@@ -1,5 +1,6 @@
 """Differences of AUCs on the same patients, by hand, Holm's correction, and what the pages say of them."""
 
+from dataclasses import replace
 from math import erfc, sqrt
 
 import numpy as np
@@ -121,6 +122,18 @@ def test_the_stored_differences_are_those_of_the_stored_aucs(study):
     for row in study.differences:
         first, second = (study.comparison["baselines"].get(name) or study.metrics(name) for name in (row["first"], row["second"]))
         assert row["difference"] == pytest.approx(first["auc"] - second["auc"])
+
+
+def test_the_compared_models_are_set_against_the_oracle_in_pairs_of_their_own(study, rng):
+    rows = study.against_oracle
+    assert [(row["first"], row["second"]) for row in rows] == [(model, "oracle") for model in study.compared]
+    for row in rows:
+        assert row["difference"] == pytest.approx(study.metrics(row["first"])["auc"] - study.comparison["baselines"]["oracle"]["auc"])
+    labels = np.repeat([0, 1], 20)
+    scores = {name: labels + rng.normal(0, spread, 40) for name, spread in (("a", 0.5), ("b", 1.0), ("oracle", 2.0))}
+    every, some = compare_aucs(labels, scores), compare_aucs(labels, scores, pairs=[("a", "oracle"), ("b", "oracle")])
+    assert [replace(one, p_holm=None) for one in some] == [replace(one, p_holm=None) for one in every if one.second == "oracle"]
+    assert [one.p_holm for one in some] == holm([one.p for one in some]) != [one.p_holm for one in every if one.second == "oracle"]
 
 
 def test_the_sentence_names_the_pairs_told_apart_the_better_model_first(told):

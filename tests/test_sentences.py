@@ -81,11 +81,11 @@ def test_the_highest_auc_is_flattered_unless_validation_picks_it_too(study, monk
 
 @pytest.mark.parametrize(("auc", "low", "english", "slovenian"), [
     (0.625, 0.5, "do better. The mean density", "pričakovati več. Povprečna gostota"),
-    (0.75, 0.5, "(0.750) lies within the interval and may be chance.", "(0,750), je znotraj intervala in je lahko naključje."),
-    (0.9375, 0.75, "(0.938) may be chance, since their intervals overlap.", "(0,938), je lahko naključje, saj se intervala prekrivata."),
-    (0.9375, 0.9, "asks for an explanation, since their intervals do not", "terja pojasnilo, saj se intervala ne prekrivata."),
+    (0.75, 0.5, "(0.750) may be chance.", "(0,750), je lahko naključje."),
+    (0.9375, 0.75, "(0.938) may be chance.", "(0,938), je lahko naključje."),
+    (0.9375, 0.9, "(0.938) asks for an explanation.", "(0,938), terja pojasnilo."),
 ])
-def test_a_model_above_the_true_share_may_be_chance_as_far_as_the_intervals_say(study, monkeypatch, auc, low, english, slovenian):
+def test_of_few_patients_the_intervals_say_whether_a_model_lies_above_the_true_share(study, monkeypatch, auc, low, english, slovenian):
     monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.6875, "auc_low": 0.5, "auc_high": 0.8125})
     found(study, monkeypatch, **dict.fromkeys(study.compared, {"auc": auc, "auc_low": low}))
     shown = said(study, "oracle")
@@ -93,10 +93,30 @@ def test_a_model_above_the_true_share_may_be_chance_as_far_as_the_intervals_say(
     assert ("a leak" in said(study, "roc")[0]) == ("explanation" in shown[0])
 
 
+@pytest.mark.parametrize(("difference", "p_holm", "above"), [(0.25, 0.04, True), (0.25, 0.06, False), (-0.25, 0.04, False)])
+def test_a_model_above_the_true_share_is_told_from_chance_on_the_same_patients(study, monkeypatch, difference, p_holm, above):
+    best = study.compared[1]
+    none = {"difference": 0.0, "low": -0.125, "high": 0.125, "p": 1.0, "p_holm": 1.0}
+    row = {"difference": difference, "low": difference - 0.125, "high": difference + 0.125, "p": 0.01, "p_holm": p_holm}
+    monkeypatch.setitem(study.comparison, "against_oracle", [
+        {"first": model, "second": "oracle", **(row if model == best else none)} for model in study.compared])
+    monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.6875, "auc_low": 0.5, "auc_high": 0.8125})
+    found(study, monkeypatch, **{best: {"auc": 0.6875 + difference, "auc_low": 0.5}})
+    assert Selections(study).beyond_oracle() == [best] * above
+    english, slovenian = said(study, "roc")
+    assert (f"{best} lies above the oracle beyond chance, which would point to a leak" in english) == above
+    assert (f"in to ne le po naključju, je {best}, kar bi kazalo na uhajanje" in slovenian) == above
+    if difference > 0:
+        english, slovenian = said(study, "oracle")
+        told = "asks for an explanation" if above else "may be chance"
+        assert f"(0.938; a difference of 0.250, 95\u00a0% interval 0.125 to 0.375) {told}." in english
+        assert f"(0,938; razlika je 0,250, 95-odstotni interval od 0,125 do 0,375), {'terja' if above else 'je lahko'}" in slovenian
+
+
 def test_a_model_above_the_oracle_points_to_a_leak(study, monkeypatch):
     monkeypatch.setitem(study.comparison["baselines"], "oracle", {"auc": 0.625, "auc_low": 0.5, "auc_high": 0.6875})
     found(study, monkeypatch)
-    assert "No model beats the oracle" in said(study, "roc")[0] and "ne preseže" in said(study, "roc")[1]
+    assert "No model was shown to lie above the oracle" in said(study, "roc")[0] and "da bi oraklja presegel" in said(study, "roc")[1]
     found(study, monkeypatch, CNN1={"auc": 0.875, "auc_low": 0.75}, CNN2={"auc": 0.875, "auc_low": 0.75})
     assert "would point to a leak" in said(study, "roc")[0] and "kazalo na uhajanje" in said(study, "roc")[1]
 

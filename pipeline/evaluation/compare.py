@@ -26,7 +26,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     `validation_loss` by model and `best_dnn` and `best_cnn`, which have the lowest; `compared`, the five models;
     `baselines`, by name their test AUC with interval; `no_skill`, the test metrics of `metrics.no_skill` and the
     `validation_loss` of giving all validation patients the share of severe among them;
-    `differences`, every pair of the compared models and the mean density;
+    `differences`, every pair of the compared models and the mean density; `against_oracle`, every compared model minus the oracle,
+    None where there is none;
     `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `subgroups`, the compared models among the test patients of either sex, and among
     younger and older ones; `involvement`, by compared model, None where no true share is known.
@@ -46,6 +47,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "baselines": aucs,
         "no_skill": no_skill(_test_labels(dataset)) | {"validation_loss": _loss_without_skill(dataset)},
         "differences": [asdict(difference) for difference in differences],
+        "against_oracle": _against_oracle(_test_labels(dataset), scores, compared, baselines),
         "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(patients),
         "subgroups": by_subgroup([row for row in patients if row["split"] == "test"], {model: scores[model] for model in compared}),
@@ -74,6 +76,14 @@ def _validation_loss(layout: Layout, model: str, repeated: bool) -> float | None
         return read_json(layout.evaluation(model, "metrics.json"), "evaluate")["validation_loss"]
     found = read_json(layout.evaluation(model, "spread.json"), "evaluate")["validation_loss"]
     return found and found["mean"]
+
+
+def _against_oracle(labels: np.ndarray, scores: Mapping[str, np.ndarray], compared: Sequence[str],
+                    baselines: Mapping[str, np.ndarray]) -> list[dict] | None:
+    if "oracle" not in baselines:
+        return None
+    pairs = [(model, "oracle") for model in compared]
+    return [asdict(one) for one in compare_aucs(labels, {**scores, "oracle": baselines["oracle"]}, pairs=pairs)]
 
 
 def _loss_without_skill(dataset: Dataset) -> float:

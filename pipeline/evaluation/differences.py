@@ -37,15 +37,16 @@ class Difference:
     p_holm: float | None = None
 
 
-def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np.ndarray | None = None) -> list[Difference]:
-    """Every pair of classifiers, in their order.
+def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np.ndarray | None = None,
+                 pairs: Sequence[tuple[str, str]] | None = None) -> list[Difference]:
+    """These pairs of classifiers, by default every one in their order.
 
     labels: (patient,), 1 is severe; scores: by name, (patient,) of the same patients, higher is more severe; folds: (patient,),
     where AUCs are means over folds, each with a network of its own, whose scores cannot be ranked together.
     """
     members = [np.ones(len(labels), bool)] if folds is None else [folds == fold for fold in np.unique(folds)]
     ordered = {name: [pairs_in_order(labels[fold], values[fold]) for fold in members] for name, values in scores.items()}
-    found = [_compare(first, second, ordered) for first, second in combinations(ordered, 2)]
+    found = [_compare(first, second, ordered) for first, second in pairs or combinations(ordered, 2)]
     if any(one.p is None for one in found):
         return found
     return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
