@@ -5,7 +5,7 @@ It orders and filters stored values and computes no result.
 
 import shlex
 from collections.abc import Callable
-from math import isclose
+from math import inf, isclose
 
 from pipeline.layout import SUBGROUPS
 from report.study import Study
@@ -97,13 +97,16 @@ class Selections:
 
     def unlearned(self, models: list[str]) -> list[str]:
         """Those whose validation loss is no lower than that of giving everybody the share of severe patients, or diverged."""
-        losses, reference = {model: self.study.validation_loss(model) for model in models}, self.study.no_skill["validation_loss"]
-        return [model for model, loss in losses.items() if loss is None or loss >= reference]
+        return [model for model in models if self._loss_beside_no_skill(model) >= 1]
 
     def hardly_learned(self, models: list[str]) -> list[str]:
         """Those whose validation loss is lower than that, but hardly."""
-        losses, reference = {model: self.study.validation_loss(model) for model in models}, self.study.no_skill["validation_loss"]
-        return [model for model, loss in losses.items() if loss is not None and HARDLY_BELOW * reference < loss < reference]
+        return [model for model in models if HARDLY_BELOW < self._loss_beside_no_skill(model) < 1]
+
+    def _loss_beside_no_skill(self, model: str) -> float:
+        """A validation loss as a multiple of that of no skill; infinite where it diverged."""
+        loss = self.study.validation_loss(model)
+        return inf if loss is None else loss / self.study.no_skill["validation_loss"]
 
     def by_bias(self, models: list[str]) -> list[str]:
         """Models by how far their mean probability lies from the share of severe test patients, the furthest first."""
@@ -145,7 +148,7 @@ class Selections:
         combinations, else in each phase of the search."""
         if self.study.full_grid:
             search = self.study.search(model)
-            best = _by_auc(search)
+            best = _highest_auc(search)
             pairs = {name: (value, best[name]) for name, value in search["chosen"].items()}
         else:
             pairs = {name: (phase.chosen, phase.chosen_by_auc) for name, phase in self.study.phases(model).items()}
@@ -182,6 +185,10 @@ class Selections:
     def significant(self, row: dict) -> bool:
         return row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
 
+    def significantly_above(self, row: dict) -> bool:
+        """Whether the first of a difference lies above the second, and not by chance."""
+        return row["difference"] > 0 and self.significant(row)
+
     def told_apart(self, rows: list[dict] | None = None) -> list[dict]:
         """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first.
 
@@ -192,11 +199,11 @@ class Selections:
 
     def over_runs(self, first: str, second: str) -> dict | None:
         """The `low`est and `high`est difference of two compared models over the runs, first minus second; None for a single run."""
-        for row, runs in zip(self.study.differences, self.study.differences_of_runs or (), strict=False):
-            if {row["first"], row["second"]} == {first, second}:
-                low, high = runs["low"], runs["high"]
-                return {"low": low, "high": high} if row["first"] == first else {"low": -high, "high": -low}
-        return None
+        if not self.study.differences_of_runs:
+            return None
+        rows = [row | runs for row, runs in zip(self.study.differences, self.study.differences_of_runs, strict=True)]
+        found = self.between(first, second, rows)
+        return {"low": found["low"], "high": found["high"]}
 
     def turning(self, rows: list[dict]) -> list[dict]:
         """Those of the pairs told apart on the test set that another run orders the other way round."""
@@ -220,7 +227,7 @@ class Selections:
     def resting_on_lesions(self) -> list[str]:
         """The models whose AUC falls without the lesions, significantly below that with as much healthy lung filled in."""
         found = self.study.without_lesions["differences"]
-        return [model for model in self.study.models if found[model]["difference"] > 0 and self.significant(found[model])]
+        return [model for model in self.study.models if self.significantly_above(found[model])]
 
     def above_chance(self, found: dict) -> bool:
         """Whether an AUC lies above chance with its whole interval, which begins at `auc_low`."""
@@ -259,7 +266,7 @@ class Selections:
         the oracle's."""
         rows = {model: self.against_oracle(model) for model in self.study.compared}
         if all(rows.values()):
-            return [model for model, row in rows.items() if row["difference"] > 0 and self.significant(row)]
+            return [model for model, row in rows.items() if self.significantly_above(row)]
         highest = self.study.comparison["baselines"]["oracle"]["auc_high"]
         return [model for model in self.study.compared if self.study.metrics(model)["auc_low"] > highest]
 
@@ -304,7 +311,7 @@ class Selections:
     def above_density(self) -> list[str]:
         """The compared models whose AUC lies above that of the mean lung density after the same correction."""
         against = {model: self.between(model, BASELINE) for model in self.study.compared}
-        return [model for model, row in against.items() if self.significant(row) and row["difference"] > 0]
+        return [model for model, row in against.items() if self.significantly_above(row)]
 
     def below_half(self) -> int:
         """How many of the compared models' validation thresholds lie below 0.5."""
@@ -343,7 +350,7 @@ def changes(command: str) -> str:
     return shlex.join(kept)
 
 
-def _by_auc(search: dict) -> dict:
+def _highest_auc(search: dict) -> dict:
     """The trial with the highest AUC, the chosen one where it is level with the highest."""
     known = [trial for trial in search["trials"] if trial["val_auc"] is not None]
     return max(known, key=lambda trial: (trial["val_auc"], trial.items() >= search["chosen"].items()), default=search["chosen"])

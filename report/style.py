@@ -75,6 +75,14 @@ def _is_written(tick: float, digits: int) -> bool:
     return abs(tick - round(tick, digits)) < 10.0**-MOST_DIGITS
 
 
+def limit_axis(axes: Axes, quantity: str) -> None:
+    """Limit an axis of curves by epoch; quantity: `auc` or `loss`."""
+    if quantity == "auc":
+        axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
+    else:
+        limit_losses(axes)
+
+
 def limit_losses(axes: Axes) -> None:
     """Let an axis of losses span at least LEAST_LOSSES, its curves in the middle."""
     low, high = axes.get_ylim()

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from pipeline.data.dataset import load_dataset
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import baseline_scores
-from pipeline.evaluation.decisions import counts_of, metric_intervals
+from pipeline.evaluation.decisions import Intervals, counts_of, metric_intervals
 from pipeline.evaluation.differences import correct, independent_difference, unpaired_difference
 from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import patient_mean
@@ -64,21 +64,22 @@ def _ranked(labels: np.ndarray, scores: np.ndarray, before: Mapping[str, float])
 def _decided(labels: np.ndarray, scores: np.ndarray, chosen: Mapping[str, dict], settings: Settings) -> dict:
     """chosen: by criterion the study's threshold, as confusion.json holds it."""
     counts = {criterion: confusion_at(labels, scores, found["threshold"]) for criterion, found in chosen.items()}
-    there, here = (_gmean(found, settings) for found in (counts["gmean"], counts_of(chosen["gmean"])))
+    intervals = {criterion: metric_intervals(found, settings.draws, settings.seed) for criterion, found in counts.items()}
+    before = counts_of(chosen["gmean"])
     return {
-        "shift": independent_difference(there, minus=here),
+        "shift": independent_difference(_gmean(counts["gmean"], intervals["gmean"]),
+                                        minus=_gmean(before, metric_intervals(before, settings.draws, settings.seed))),
         "brier": brier_score(labels, scores), "mean_probability": float(scores.mean()),
         "confusion": {criterion: {"threshold": chosen[criterion]["threshold"], **asdict(found)} for criterion, found in counts.items()},
         "at": {criterion: metrics_of(found) for criterion, found in counts.items()},
-        "intervals": {criterion: metric_intervals(found, settings.draws, settings.seed) for criterion, found in counts.items()},
+        "intervals": intervals,
         "best": {criterion: _best(labels, scores, criterion) for criterion in counts},
     }
 
 
-def _gmean(counts: Confusion, settings: Settings) -> tuple[float, float, float]:
-    """G-mean and the ends of its 95 % interval."""
-    ends = metric_intervals(counts, settings.draws, settings.seed)["gmean"]
-    return gmean(counts), ends["low"], ends["high"]
+def _gmean(counts: Confusion, intervals: Intervals) -> tuple[float, float, float]:
+    """G-mean and the ends of its interval."""
+    return gmean(counts), intervals["gmean"]["low"], intervals["gmean"]["high"]
 
 
 def _best(labels: np.ndarray, scores: np.ndarray, criterion: str) -> dict[str, float]:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Study
-from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, draw_range, limit_losses, localise
+from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, draw_range, limit_axis, localise
 from report.words import Words
 
 
@@ -20,11 +20,9 @@ def draw_histories(axes: Axes, study: Study, words: Words, models: list[str], qu
         axes.plot(history["epoch"], history[quantity], color=MODEL_COLOURS[model], linestyle=MODEL_LINES[model], label=model)
         axes.plot([best], [history[quantity][best - 1]], "o", color=MODEL_COLOURS[model], markersize=5)
     axes.set_xlabel(words("epoch"))
-    axes.set_ylabel(words("auc" if quantity == "val_auc" else "loss"))
-    if quantity == "val_auc":
-        axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
-    else:
-        limit_losses(axes)
+    name = quantity.removeprefix("val_")
+    axes.set_ylabel(words(name))
+    limit_axis(axes, name)
     axes.set_xlim(0.5, history["epoch"].max() + 0.5)
     localise(axes, words, whole_x=True)
     return axes

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Phase, Study
-from report.style import WIDTH, draw_range, limit_losses, localise, shades
+from report.style import WIDTH, draw_range, limit_axis, localise, shades
 from report.words import Words
 
 
@@ -17,10 +17,7 @@ def draw_curves(axes: Axes, phase: Phase, quantity: str, words: Words) -> Axes:
         draw_range(axes, trial.epochs, trial.ranges.get(quantity), colour)
         axes.plot(trial.epochs, getattr(trial, quantity), color=colour, label=label, marker="o",
                   linewidth=2.4 if chosen else 1.2, markersize=4 if chosen else 2.5, zorder=3 if chosen else 2)
-    if quantity == "auc":
-        axes.set_ylim(min(0.4, axes.get_ylim()[0]), 1.02)
-    else:
-        limit_losses(axes)
+    limit_axis(axes, quantity)
     axes.set_xlabel(words("epoch"))
     axes.set_ylabel(words(quantity))
     axes.set_xlim(0.5, max(trial.epochs.max() for trial in phase.trials) + 0.5)

@@ -28,7 +28,7 @@ start("explore-tuning", (stage) => {
     if (quantity === "auc") [low, high] = [Math.min(low, 0.4), 1];
     const short = study.least_losses - (high - low); // finer differences would look like large ones
     if (short > 0) [low, high] = [low - short / 2, high + short / 2];
-    const margin = (high - low || 1) * 0.05;
+    const margin = (high - low) * 0.05;
     const y = spread(low, high, 5);
     const last = trials[0].epochs.at(-1);
     const x = spread(1, last, Math.min(last, 7));
