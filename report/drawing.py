@@ -7,6 +7,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from report.compact import compact
+from report.dark import with_dark_look
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,4 @@ def to_drawing(figure: Figure) -> Drawing:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
-    return Drawing(compact(buffer.getvalue()))
+    return Drawing(with_dark_look(compact(buffer.getvalue())))

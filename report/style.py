@@ -25,7 +25,11 @@ MODEL_LINES = {
 }
 LABEL_COLOURS = {"mild": "#0072B2", "severe": "#D55E00"}
 LABEL_MARKS = {"mild": "o", "severe": "^"}
-LESION_COLOUR = "#00A5CF"
+# What figures are made of besides; the style sheet holds the first three as well.
+INK, GRID, LEGEND_EDGE = "#1b1e23", "#e3e3e3", "#d0d0d0"
+NOT_TRIED = "#e6e6e6"  # a combination of a grid that was left out
+LESION_COLOUR = "#00a5cf"
+CHOSEN_COLOUR = "#c2185b"  # the frame of a chosen combination
 RANGE_ALPHA = 0.18
 MOST_DIGITS = 6
 LEAST_LOSSES = 0.02  # that an axis spans: finer differences say nothing, and would look like large ones

@@ -13,6 +13,8 @@ from matplotlib import pyplot
 from PIL import Image
 
 from report.compact import compact
+from report.dark import GROUND, with_dark_look
+from report.style import LABEL_COLOURS, MODEL_COLOURS
 from tests.long_runs import ROOT
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
@@ -436,6 +438,59 @@ def photograph(chromium, svg: str) -> np.ndarray:
     """Pixels of a drawing as the browser shows it, int (y, x, 3)."""
     page = chromium.new_page(viewport={"width": 400, "height": 300})
     page.set_content(f"<body style='margin:0'>{svg[svg.index('<svg') :]}</body>")
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    pixels = pixels_of(page.screenshot())
     page.close()
-    return np.asarray(picture).astype(int)
+    return pixels
+
+
+def pixels_of(screenshot: bytes) -> np.ndarray:
+    """Of a PNG, int (y, x, 3)."""
+    return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB")).astype(int)
+
+
+def test_figures_are_dark_on_a_dark_page_but_for_what_they_picture(visit):
+    shown = {}
+    for scheme in ("light", "dark"):
+        for figure in ("fig-roc", "fig-confusion"):
+            image = visit("en", scheme=scheme).locator(f"#{figure} img")
+            image.scroll_into_view_if_needed()
+            image.evaluate("image => image.decode()")
+            shown[scheme, figure] = pixels_of(image.screenshot())
+    for figure in ("fig-roc", "fig-confusion"):
+        assert (shown["light", figure][10, 10] == 255).all()
+        assert shown["dark", figure][10, 10].tolist() == [int(GROUND[start : start + 2], 16) for start in (1, 3, 5)]
+    lightness = {key: np.median(pixels.mean(axis=2)) for key, pixels in shown.items()}
+    assert lightness["light", "fig-roc"] > 240 and lightness["dark", "fig-roc"] < 30
+    bluish = [pixels[..., 2] - pixels[..., 0] > 40 for pixels in (shown["light", "fig-confusion"], shown["dark", "fig-confusion"])]
+    both = bluish[0] & bluish[1]  # the cells, which are pictures
+    assert both.mean() > 0.2
+    assert (shown["light", "fig-confusion"][both] == shown["dark", "fig-confusion"][both]).all(axis=1).mean() > 0.99
+
+
+@pytest.mark.parametrize("colour", sorted({*MODEL_COLOURS.values(), *LABEL_COLOURS.values()}))
+def test_lines_stand_out_from_a_dark_ground(chromium, colour):
+    """A contrast of 3 to 1, which WCAG 2.2 asks of graphics (1.4.11)."""
+    page = chromium.new_page(viewport={"width": 2, "height": 1}, color_scheme="dark")
+    line = f'style="fill: {colour.lower()}"'
+    page.set_content(f'{with_dark_look(f"<style></style><!-- {line} -->")}<style>body {{ margin: 0; background: {GROUND} }}</style>'
+                     f'<svg width="1" height="1"><rect width="1" height="1" {line}/></svg>')
+    assert contrast(*pixels_of(page.screenshot())[0]) > 3
+    page.close()
+
+
+def contrast(first: np.ndarray, second: np.ndarray) -> float:
+    """Contrast ratio of two colours (r, g, b) of 0 to 255, by WCAG 2.2."""
+    luminances = []
+    for colour in (first, second):
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour / 255]
+        luminances.append(float(np.dot(linear, (0.2126, 0.7152, 0.0722))))
+    return (max(luminances) + 0.05) / (min(luminances) + 0.05)
+
+
+def test_paper_is_light_where_the_screen_is_dark(visit):
+    page = visit("en", scheme="dark")
+    of_body = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    screen = page.evaluate(of_body)
+    page.emulate_media(media="print", color_scheme="dark")
+    paper = page.evaluate(of_body)
+    assert screen == ["rgb(21, 24, 29)", "rgb(228, 231, 235)"] and paper == ["rgb(255, 255, 255)", "rgb(27, 30, 35)"]

@@ -22,7 +22,7 @@ def draw_map(axes: Axes, values: np.ndarray, limits: tuple[float, float] | None 
 
 def draw_absent(axes: Axes, sentence: str) -> Axes:
     """Say in the picture's place why there is none."""
-    axes.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True, transform=axes.transAxes, fontsize=8, color="#444444")
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True, transform=axes.transAxes, fontsize=8)
     bare(axes)
     return axes
 

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from report.study import Study
-from report.style import MODEL_COLOURS, WIDTH, localise
+from report.style import INK, MODEL_COLOURS, WIDTH, localise
 from report.words import Words
 
-BASELINE_COLOUR = "#333333"
 APART = 0.24  # of a row: between one test and the next
 # How each test is drawn, from the top of a row to its bottom.
 MARKS = {
@@ -27,7 +26,7 @@ def draw_intervals(axes: Axes, study: Study, words: Words) -> Axes:
     rows = {**{model: study.metrics(model) for model in study.models}, **dict(sorted(study.comparison["baselines"].items(), reverse=True))}
     heights = _heights(study)
     for place, (name, tested) in enumerate(rows.items()):
-        colour = MODEL_COLOURS.get(name, BASELINE_COLOUR)
+        colour = MODEL_COLOURS.get(name, INK)
         for test, height in heights.items():
             _draw(axes, _aucs(study, test, name, tested), place + height, colour, MARKS[test])
     axes.axvline(0.5, color="#999999", linewidth=0.9, linestyle="--")
@@ -70,6 +69,6 @@ def draw_folds(study: Study, words: Words) -> Figure:
     tests = _heights(study)
     figure, axes = pyplot.subplots(figsize=(WIDTH, {1: 2.7, 2: 3.3, 3: 3.9}.get(len(tests), 4.5)))
     draw_intervals(axes, study, words)
-    figure.legend(handles=[Line2D([], [], color=BASELINE_COLOUR, label=words(test), **MARKS[test]) for test in tests],
+    figure.legend(handles=[Line2D([], [], color=INK, label=words(test), **MARKS[test]) for test in tests],
                   loc="outside upper center", ncols=len(tests) if len(tests) < 4 else 2)
     return figure

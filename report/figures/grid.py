@@ -8,14 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from report.study import Study
-from report.style import SEQUENTIAL, WIDTH
+from report.style import CHOSEN_COLOUR, INK, NOT_TRIED, SEQUENTIAL, WIDTH
 from report.words import Words
 
-NOT_TRIED = "#e6e6e6"
 DIVERGED = "–"  # stands in the cell of a trial that ended without a number
 # Lines of a frame from below to above, so that both can be seen around one cell.
 FRAMES = {
-    "chosen": [{"edgecolor": "#C2185B", "linewidth": 3.2, "zorder": 4}],
+    "chosen": [{"edgecolor": CHOSEN_COLOUR, "linewidth": 3.2, "zorder": 4}],
     "by_coordinates": [{"edgecolor": "white", "linewidth": 1.4, "zorder": 5},
                        {"edgecolor": "black", "linewidth": 1.0, "linestyle": (0, (2.5, 2.5)), "zorder": 6}],
 }
@@ -51,7 +50,8 @@ def colour_limits(values: np.ndarray, quantity: str) -> tuple[float, float]:
 def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str) -> Axes:
     """One model: a dashed frame where the coordinates landed, a red one around the chosen combination. Bright is better."""
     rows, rates, values = grid_values(study, model, quantity)
-    colours = pyplot.get_cmap(SEQUENTIAL if quantity == "val_auc" else f"{SEQUENTIAL}_r").with_extremes(bad=NOT_TRIED)
+    colours = pyplot.get_cmap(SEQUENTIAL if quantity == "val_auc" else f"{SEQUENTIAL}_r").with_extremes(bad="none")
+    axes.set_facecolor(NOT_TRIED)
     shown = axes.imshow(np.ma.masked_invalid(values), cmap=colours, aspect="auto", norm=Normalize(*colour_limits(values, quantity)))
     axes.set_xticks(range(len(rates)), [words.scientific(rate) for rate in rates], rotation=90 if len(rates) > UPRIGHT else 0)
     axes.set_yticks(range(len(rows)), [f"{words.scientific(mp)} | {words.scientific(wd)}" for mp, wd in rows])
@@ -68,7 +68,7 @@ def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str)
     for trial in search["trials"]:
         value = trial[quantity]
         axes.text(rates.index(trial["lr"]), rows.index((trial["mp"], trial["wd"])), DIVERGED if value is None else words.decimal(value, 2),
-                  fontsize=6, ha="center", va="center", color="black" if value is None else readable_on(shown.to_rgba(value)))
+                  fontsize=6, ha="center", va="center", color=INK if value is None else readable_on(shown.to_rgba(value)))
     axes.set_title(model, loc="left", fontsize=8, fontweight="bold")
     return axes
 

@@ -4,11 +4,13 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from report.study import Study
-from report.style import MODEL_COLOURS, WIDTH, localise
+from report.style import INK, MODEL_COLOURS, WIDTH, localise
 from report.words import Words
 
+HALO = 1.2  # points around whiskers, which lie over bars of any colour
 SHOWN = ("accuracy", "precision", "recall", "specificity", "f1", "gmean", "balanced_accuracy", "mcc")
 
 
@@ -42,7 +44,8 @@ def draw_bars(axes: Axes, study: Study, words: Words, criterion: str) -> Axes:
 def _draw_whiskers(axes: Axes, places: np.ndarray, found: list[dict | None], width: float) -> None:
     """A line from `low` to `high` at each place where they are known."""
     known = [(place, ends["low"], ends["high"]) for place, ends in zip(places, found, strict=True) if ends]
-    axes.vlines(*(np.array(known).T if known else ([], [], [])), color="black", linewidth=width)
+    axes.vlines(*(np.array(known).T if known else ([], [], [])), color=INK, linewidth=width,
+                path_effects=[withStroke(linewidth=width + HALO, foreground="white")])
 
 
 def draw_metrics(study: Study, words: Words) -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from report.study import Study
-from report.style import MODEL_COLOURS, MODEL_LINES, draw_range, localise
+from report.style import INK, MODEL_COLOURS, MODEL_LINES, draw_range, localise
 from report.words import Words
 
 
@@ -50,9 +50,9 @@ def draw_roc(study: Study, words: Words) -> Figure:
     axes.set_ylabel(words("tpr"))
     localise(axes, words)
     handles, _ = axes.get_legend_handles_labels()
-    marks = [Line2D([], [], color="black", linestyle="none", marker="x", markersize=7, markeredgewidth=2,
+    marks = [Line2D([], [], color=INK, linestyle="none", marker="x", markersize=7, markeredgewidth=2,
                     label=words("best_by", criterion=words("f1"))),
-             Line2D([], [], color="black", linestyle="none", marker="o", markersize=8, markerfacecolor="none",
+             Line2D([], [], color=INK, linestyle="none", marker="o", markersize=8, markerfacecolor="none",
                     label=words("best_by", criterion=words("gmean")))]
     # Below the axes, since no corner is free where a model ranks patients the wrong way round.
     figure.legend(handles=[*handles[1:], handles[0], *marks], loc="outside lower center", ncols=2)
