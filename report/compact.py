@@ -15,6 +15,8 @@ AROUND_COMMAND = re.compile(r"\s*([A-Za-z])\s*")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 BETWEEN_TAGS = re.compile(r">\s+<")
 MARKS = re.compile(r'<g( clip-path="[^"]*")?>\n((?:<use [^>]*/>\n)+)</g>')
+REFERENCE = re.compile(r'(?:xlink:)?href="#([^"]+)"|url\(#([^)]+)\)')
+NAME = re.compile(r'(xlink:)?( id="|href="#|url\(#)([^")]+)')
 STYLE = re.compile(r' style="[^"]*"')
 PICTURE = re.compile(r'data:image/png;base64,([^"]+)"')
 COLOURS = 256
@@ -29,7 +31,7 @@ def compact(svg: str) -> str:
     """
     svg = PLACES.sub(lambda places: f' {places[1]}="{AROUND_COMMAND.sub(KEPT, LONG_NUMBER.sub(KEPT, places[2])).strip()}"', svg)
     svg = BETWEEN_TAGS.sub(">\n<", COMMENT.sub("", svg))
-    svg = MARKS.sub(_with_one_style, svg)
+    svg = _with_short_names(MARKS.sub(_with_one_style, svg))
     return PICTURE.sub(lambda picture: f'{_smallest(picture[1])}"', svg)
 
 
@@ -39,6 +41,13 @@ def _with_one_style(group: re.Match) -> str:
     if len(styles) < 2 or len(set(styles)) > 1:
         return group[0]
     return f"<g{group[1] or ''}{styles[0]}>\n{STYLE.sub('', group[2])}</g>"
+
+
+def _with_short_names(svg: str) -> str:
+    """Letters, marks and frames under one of two or three signs: every use of theirs tells it."""
+    told = dict.fromkeys(first or second for first, second in REFERENCE.findall(svg))
+    short = {name: f"s{index}" for index, name in enumerate(told)}
+    return NAME.sub(lambda place: place[2] + short.get(place[3], place[3]), svg)
 
 
 def _smallest(encoded: str) -> str:

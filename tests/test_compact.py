@@ -31,10 +31,17 @@ def test_numbers_get_shorter_where_they_are_places_and_nowhere_else():
 
 def test_marks_that_look_alike_share_their_style_and_others_keep_theirs():
     same = '<g clip-path="url(#p)">\n  <use x="1" style="fill: red"/>\n  <use x="2" style="fill: red"/>\n </g>'
-    assert compact(same) == '<g clip-path="url(#p)" style="fill: red">\n<use x="1"/>\n<use x="2"/>\n</g>'
+    assert compact(same) == '<g clip-path="url(#s0)" style="fill: red">\n<use x="1"/>\n<use x="2"/>\n</g>'
     different = same.replace("red", "blue", 1)
     assert compact(different).count("style=") == 2
     assert compact("<g>\n <!-- 2 -->\n <use/>\n</g>") == "<g>\n<use/>\n</g>"
+
+
+def test_what_is_used_again_gets_a_short_name_and_nothing_else_does():
+    svg = ('<g id="text_1"><path id="DejaVuSans-41"/><use xlink:href="#DejaVuSans-41"/><use xlink:href="#m0a1"/></g><path id="m0a1"/>'
+           '<path clip-path="url(#pf00)"/><clipPath id="pf00"/><image xlink:href="data:image/png;x" id="m0"/>')
+    assert compact(svg) == ('<g id="text_1"><path id="s0"/><use href="#s0"/><use href="#s1"/></g><path id="s1"/>'
+                            '<path clip-path="url(#s2)"/><clipPath id="s2"/><image xlink:href="data:image/png;x" id="m0"/>')
 
 
 def test_a_picture_under_one_colour_map_keeps_every_pixel(rng):
