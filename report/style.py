@@ -30,6 +30,7 @@ INK, GRID, LEGEND_EDGE = "#1b1e23", "#e3e3e3", "#d0d0d0"
 NOT_TRIED = "#e6e6e6"  # a combination of a grid that was left out
 LESION_COLOUR = "#00a5cf"
 CHOSEN_COLOUR = "#c2185b"  # the frame of a chosen combination
+VALUE_MARKS = "os^Dv"  # of tried values, whose shades alone are hard to tell apart
 RANGE_ALPHA = 0.18
 MOST_DIGITS = 6
 LEAST_LOSSES = 0.02  # that an axis spans: finer differences say nothing, and would look like large ones

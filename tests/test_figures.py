@@ -154,6 +154,16 @@ def test_every_model_has_one_colour_of_its_own(study):
     assert len(set(MODEL_COLOURS.values())) == 7
 
 
+def test_values_that_were_tried_differ_in_colour_and_in_mark_and_the_chosen_one_is_thick(study):
+    figure = FIGURES["fig-lr-dnn"](study, EN)
+    for axes, model in zip(figure.axes, ("DNN1", "DNN1", "DNN2", "DNN2"), strict=True):
+        phase, lines = study.phases(model)["lr"], axes.lines
+        assert len(lines) == len(phase.values) > 1
+        assert len({line.get_marker() for line in lines}) == len({line.get_color() for line in lines}) == len(lines)
+        thick = max(lines, key=lambda line: line.get_linewidth())
+        assert phase.values[list(lines).index(thick)] == phase.chosen and "(chosen)" in thick.get_label()
+
+
 def test_the_legend_names_the_chosen_value(study):
     shown = texts(FIGURES["fig-lr-dnn"](study, SL))
     assert "(izbrano)" in shown and "stopnja učenja" in shown and "Funkcija izgube" in shown

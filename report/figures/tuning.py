@@ -1,21 +1,23 @@
 """AUC and loss by epoch for each tried value of a hyperparameter."""
 
+from itertools import cycle
+
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.study import Phase, Study
-from report.style import WIDTH, draw_range, limit_axis, localise, shades
+from report.style import VALUE_MARKS, WIDTH, draw_range, limit_axis, localise, shades
 from report.words import Words
 
 
 def draw_curves(axes: Axes, phase: Phase, quantity: str, words: Words) -> Axes:
     """One line per tried value, the chosen one thick; of repeated trials the mean within their range. quantity: `auc` or `loss`."""
-    for value, trial, colour in zip(phase.values, phase.trials, shades(len(phase.values)), strict=True):
+    for value, trial, colour, mark in zip(phase.values, phase.trials, shades(len(phase.values)), cycle(VALUE_MARKS)):
         chosen = value == phase.chosen
         label = words.scientific(value) + (f" ({words('chosen')})" if chosen else "")
         draw_range(axes, trial.epochs, trial.ranges.get(quantity), colour)
-        axes.plot(trial.epochs, getattr(trial, quantity), color=colour, label=label, marker="o",
+        axes.plot(trial.epochs, getattr(trial, quantity), color=colour, label=label, marker=mark,
                   linewidth=2.4 if chosen else 1.2, markersize=4 if chosen else 2.5, zorder=3 if chosen else 2)
     limit_axis(axes, quantity)
     axes.set_xlabel(words("epoch"))
