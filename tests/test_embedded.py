@@ -88,6 +88,14 @@ def test_numbers_and_references(tmp_path):
     assert 'alt="&quot;A&quot;"' in page
 
 
+def test_styles_go_to_the_head_and_scripts_stay_where_they_are(tmp_path):
+    tree = parse_markdown("One.\n\n```{=html}\n<style>\n.a { top: 0 }\n</style>\n<script>1</script>\n```\n")
+    navigation = {"root": "", "contents_title": "", "pdf": "", "other": "", "head": ""}
+    write_html(tree, resolve(tree, "sl", "page"), {"title": "T", "lang": "sl"}, navigation, tmp_path / "page.html")
+    head, body = (tmp_path / "page.html").read_text(encoding="utf-8").split("</head>")
+    assert "<style>\n.a { top: 0 }\n</style>" in head and "<style" not in body and "<script>1</script>" in body
+
+
 def test_a_range_beside_a_number_is_not_broken_in_the_pdf():
     tree = parse_markdown("0.9 [(0.8–1.0)]{.below}")
     numbers = resolve(tree, "en", "page")

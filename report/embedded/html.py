@@ -1,5 +1,6 @@
 """Writes a page as HTML."""
 
+import re
 from pathlib import Path
 
 from report.embedded.crossref import Numbers
@@ -11,6 +12,7 @@ from report.templating import environment
 
 BIBLIOGRAPHY = ROOT / "report" / "references.bib"
 CITATION_STYLE = ROOT / "report" / "citations.csl"
+STYLE = re.compile(r"<style>.*?</style>\n?", re.S)
 
 
 def citation_options(language: str) -> tuple[str, ...]:
@@ -39,9 +41,11 @@ def write_html(tree: dict, numbers: Numbers, metadata: dict, navigation: dict, t
     if metadata.get("number-sections"):
         options.append("--number-sections")
     body = write_tree(_link_pages(shape(tree, numbers, "html")), *options)
+    styles = "".join(STYLE.findall(body))  # which HTML allows in the head alone
     page = environment(escape=True).get_template("page/page.html.j2").render(
         language=language, title=metadata["title"], subtitle=metadata.get("subtitle", ""),
         description=metadata.get("description", metadata.get("subtitle", "")),
-        headings=[heading for heading in numbers.headings if heading[0] <= 2], body=body, **navigation)
+        headings=[heading for heading in numbers.headings if heading[0] <= 2],
+        body=STYLE.sub("", body), styles=styles, **navigation)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")
