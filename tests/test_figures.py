@@ -125,6 +125,12 @@ def test_the_bars_of_metrics_are_the_stored_ones_within_their_intervals(study):
             middles = {name: bar.get_x() + bar.get_width() / 2 for name, bar in zip(SHOWN, bars, strict=True)}
             expected = [[[middles[name], ends[name]["low"]], [middles[name], ends[name]["high"]]] for name in SHOWN if ends[name]]
             np.testing.assert_allclose(lines.get_segments(), expected)
+        # Five bars side by side around each tick, and a gap before the next.
+        edges = np.array([[[bar.get_x(), bar.get_x() + bar.get_width()] for bar in bars] for bars in axes.containers])
+        np.testing.assert_allclose(edges[1:, :, 0], edges[:-1, :, 1])
+        np.testing.assert_allclose(edges[0, :, 0] + edges[-1, :, 1], 2 * axes.get_xticks(), atol=1e-12)
+        assert (edges[-1, :-1, 1] < edges[0, 1:, 0]).all() and axes.get_xlim()[0] <= edges.min() < edges.max() <= axes.get_xlim()[1]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(study.compared)
 
 
 def test_tick_labels_follow_the_language():
@@ -162,6 +168,19 @@ def test_values_that_were_tried_differ_in_colour_and_in_mark_and_the_chosen_one_
         assert len({line.get_marker() for line in lines}) == len({line.get_color() for line in lines}) == len(lines)
         thick = max(lines, key=lambda line: line.get_linewidth())
         assert phase.values[list(lines).index(thick)] == phase.chosen and "(chosen)" in thick.get_label()
+        others = [line for line in lines if line is not thick]
+        assert all(thick.get_zorder() > line.get_zorder() and thick.get_markersize() > line.get_markersize() for line in others)
+
+
+def test_a_search_is_drawn_by_epoch_on_the_axes_of_all_curves(study):
+    figure = FIGURES["fig-tuning-resnet"](study, EN)
+    for axes, name in zip(figure.axes, (3 * ["auc", "loss"]), strict=True):
+        last = max(line.get_xdata().max() for line in axes.lines)
+        assert axes.get_xlim() == (0.5, last + 0.5) and axes.get_xlabel() == EN("epoch") and axes.get_ylabel() == EN(name)
+        assert all("." not in tick.get_text() for tick in axes.get_xticklabels())
+        assert name != "auc" or (axes.get_ylim()[0] <= 0.4 and axes.get_ylim()[1] == 1.02)
+    assert [axes.get_title(loc="left")[:2] for axes in figure.axes[::2]] == ["a)", "b)", "c)"]
+    assert [axes.get_legend().get_title().get_text() for axes in figure.axes[1::2]] == [EN("lr"), EN("wd"), EN("mp")]
 
 
 def test_the_legend_names_the_chosen_value(study):
