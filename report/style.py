@@ -30,6 +30,7 @@ INK, GRID, LEGEND_EDGE = "#1b1e23", "#e3e3e3", "#d0d0d0"
 NOT_TRIED = "#e6e6e6"  # a combination of a grid that was left out
 LESION_COLOUR = "#00a5cf"
 CHOSEN_COLOUR = "#c2185b"  # the frame of a chosen combination
+BLACK, WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 VALUE_MARKS = "os^Dv"  # of tried values, whose shades alone are hard to tell apart
 RANGE_ALPHA = 0.18
 MOST_DIGITS = 6
@@ -100,6 +101,18 @@ def draw_range(axes: Axes, places: np.ndarray, ends: np.ndarray | None, colour) 
     """A band between the lowest and the highest of several runs, (2, place); nothing where there was only one."""
     if ends is not None:
         axes.fill_between(places, *ends, color=colour, alpha=RANGE_ALPHA, linewidth=0, zorder=1)
+
+
+def contrast(first: Sequence[float], second: Sequence[float]) -> float:
+    """Contrast ratio of two colours (r, g, b, ...) in [0, 1], from 1 to 21 (WCAG 2.2)."""
+    darker, lighter = sorted((_luminance(first), _luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    """Relative luminance of WCAG 2.2."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
 def bare(axes: Axes) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from report.compact import compact
 from report.dark import GROUND, with_dark_look
-from report.style import LABEL_COLOURS, MODEL_COLOURS
+from report.style import LABEL_COLOURS, MODEL_COLOURS, contrast
 from tests.long_runs import ROOT
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
@@ -451,8 +451,9 @@ def pixels_of(screenshot: bytes) -> np.ndarray:
 def test_figures_are_dark_on_a_dark_page_but_for_what_they_picture(visit):
     shown = {}
     for scheme in ("light", "dark"):
+        page = visit("en", scheme=scheme)
         for figure in ("fig-roc", "fig-confusion"):
-            image = visit("en", scheme=scheme).locator(f"#{figure} img")
+            image = page.locator(f"#{figure} img")
             image.scroll_into_view_if_needed()
             image.evaluate("image => image.decode()")
             shown[scheme, figure] = pixels_of(image.screenshot())
@@ -475,17 +476,8 @@ def test_lines_stand_out_from_a_dark_ground(chromium):
         page.set_content(f'{with_dark_look(f"<style></style><!-- {line} -->")}<style>body {{ margin: 0; background: {GROUND} }}</style>'
                          f'<svg width="9" height="9"><rect width="9" height="9" {line}/></svg>')
         pixels = pixels_of(page.screenshot())
-        assert contrast(pixels[4, 4], pixels[-5, -5]) > 3, colour
+        assert contrast(pixels[4, 4] / 255, pixels[-5, -5] / 255) > 3, colour
     page.close()
-
-
-def contrast(first: np.ndarray, second: np.ndarray) -> float:
-    """Contrast ratio of two colours (r, g, b) of 0 to 255, by WCAG 2.2."""
-    luminances = []
-    for colour in (first, second):
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour / 255]
-        luminances.append(float(np.dot(linear, (0.2126, 0.7152, 0.0722))))
-    return (max(luminances) + 0.05) / (min(luminances) + 0.05)
 
 
 def test_paper_is_light_where_the_screen_is_dark(visit):

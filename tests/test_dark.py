@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
-from report.dark import GROUND, LIGHT_INK, LINE, with_dark_look
+from report.dark import GROUND, LIGHT_INK, LIGHTER, LINE, with_dark_look
 from report.drawing import to_drawing
 from report.figures.registry import FIGURES
 from report.style import CHOSEN_COLOUR, GRID, INK, LEGEND_EDGE, LESION_COLOUR, MODEL_COLOURS, NOT_TRIED, study_style
@@ -59,4 +59,6 @@ def test_roles_are_told_from_the_colours_of_curves_and_agree_with_the_pages():
     light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", root)) for root in re.findall(r":root \{(.*?)\}", page, re.S)[:2])
     assert (light["ground"], light["ink"]) == ("#ffffff", INK)
     assert (dark["ground"], dark["ink"], dark["line"]) == (GROUND, LIGHT_INK, LINE)
+    explorers = (ROOT / "templates" / "explorers" / "explorers.css").read_text(encoding="utf-8")
+    assert explorers.count(LIGHTER.format(colour=" var(--series)").replace(",white", ", white")) == 2
     assert f"$body-bg: {GROUND};" in (ROOT / "report" / "dark.scss").read_text(encoding="utf-8")

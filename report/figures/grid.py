@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from report.study import Study
-from report.style import CHOSEN_COLOUR, INK, NOT_TRIED, SEQUENTIAL, WIDTH
+from report.style import BLACK, CHOSEN_COLOUR, INK, NOT_TRIED, SEQUENTIAL, WHITE, WIDTH, contrast
 from report.words import Words
 
 DIVERGED = "–"  # stands in the cell of a trial that ended without a number
@@ -74,10 +74,8 @@ def draw_heat(axes: Axes, study: Study, words: Words, model: str, quantity: str)
 
 
 def readable_on(colour: tuple[float, ...]) -> str:
-    """Black or white, whichever has the higher contrast with a colour (r, g, b, ...) in [0, 1] (relative luminance of WCAG 2.2)."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
-    return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
+    """Black or white, whichever has the higher contrast with a colour (r, g, b, ...) in [0, 1]."""
+    return "black" if contrast(colour, BLACK) >= contrast(colour, WHITE) else "white"
 
 
 def draw_grid(study: Study, words: Words, quantity: str) -> Figure:
