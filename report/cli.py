@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--site", metavar="DIR", type=named_path, default=Path("_site"), help="where the site goes (default _site)")
     parser.add_argument("--renderer", default="auto", help="auto, quarto or embedded (auto: Quarto where it is installed)")
     parser.add_argument("--check", action="store_true", help="see whether it could be rendered there, and render nothing")
-    parser.add_argument("--quiet", action="store_true", help="print errors alone")
+    parser.add_argument("--quiet", action="store_true", help="print errors and notices alone")
     options = parser.parse_args(arguments)
     start = time.monotonic()
     try:

@@ -8,6 +8,7 @@ from report.embedded.assemble import svg_size
 from report.embedded.crossref import resolve
 from report.embedded.html import citation_options, write_html
 from report.embedded.pandoc import parse_markdown, write_tree
+from report.embedded.pdf import write_pdf
 from report.embedded.shape import shape
 from report.embedded.source import Cell, read_page
 from report.errors import BrokenReference, UnknownConstruct
@@ -121,3 +122,11 @@ def test_the_bibliography_quotes_and_joins_names_as_its_language_does(language, 
     written = write_tree(parse_markdown("[@fawcett2006; @goutte2005]"), "--to", "html", "--wrap", "none", *citation_options(language))
     assert f"{two}</a> 2005" not in written and f">{two} 2005</a>" in written
     assert quoted.lower() in written.lower()
+
+
+def test_a_letter_without_a_font_costs_the_promise_but_not_the_page(tmp_path, capsys):
+    numbers = resolve(tree := parse_markdown("# One {#sec-one}\n\nA path: /data/\U000f1234\n"), "en", "page")
+    write_pdf(tree, numbers, {"lang": "en", "title": "T"}, "Contents", tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    assert list(tmp_path.iterdir()) == [tmp_path / "page.pdf"]
+    assert "notice: page.pdf does not keep to PDF/UA-1: the text" in capsys.readouterr().err

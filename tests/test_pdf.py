@@ -53,6 +53,29 @@ def test_every_font_is_embedded(pdf):
         assert embedded and embedded.group(1) == "yes", line
 
 
+def test_it_keeps_to_pdf_ua(pdf):
+    from pypdf import PdfReader
+
+    part = re.search(rb"<pdfuaid:part>(\d)</pdfuaid:part>", PdfReader(pdf).trailer["/Root"]["/Metadata"].get_data())
+    assert part and part.group(1) == b"1", "Typst checks what it can of PDF/UA-1 before it writes so"
+
+
+def test_both_equations_are_told_in_words(pdf):
+    from pypdf import PdfReader
+
+    told = equations(PdfReader(pdf).trailer["/Root"]["/StructTreeRoot"])
+    assert [alt.split()[0] for alt in told] == ["F1", "G-mean"]
+
+
+def equations(node) -> list[str]:
+    """The alternative text of each formula below `node` of the structure tree, in order."""
+    if not hasattr(node, "get"):
+        return []
+    children = node.get("/K", [])
+    found = [alt for child in (children if isinstance(children, list) else [children]) for alt in equations(child.get_object())]
+    return ([node.get("/Alt", "")] if node.get("/S") == "/Formula" else []) + found
+
+
 def test_bookmarks_language_tags_and_alt_text(pdf):
     from pypdf import PdfReader
 
