@@ -31,4 +31,4 @@ class Sentences:
                 raise AttributeError(name) from None
             raise MissingTranslation(name, self._words.language, TEMPLATES / path) from None
         line = re.sub(r"[ \t\n]+", " ", template.render(**self._context)).strip()  # keeps no-break spaces
-        return Text(re.sub(r"(?<=\d) %", "\u00a0%", line))
+        return Text(re.sub(r"(?<=\d) (?=[%×])|(?<=×) (?=\d)", "\u00a0", line))

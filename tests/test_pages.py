@@ -124,6 +124,15 @@ def test_a_sentence_is_one_line_and_keeps_its_no_break_spaces(study):
     assert "\u00a0%" in text and " %" not in text
 
 
+def test_no_line_ends_within_a_percentage_or_a_product(pages, study):
+    for language, page in pages.items():
+        said = [getattr(Sentences(study, Words(language)), expression.removeprefix("say.")).markdown
+                for expression in page.inline_expressions() if expression.startswith("say.")]
+        text = "\n".join([text_of(page), *said])
+        assert re.findall(r"\d\u00a0×\u00a0\d", text) and re.findall(r"\d\\ ×\\ \d", text)
+        assert re.findall(r"\d [%×].*|.*× \d", text) == []
+
+
 @pytest.mark.parametrize("language", ["sl", "en"])
 def test_no_sentence_is_empty_since_quarto_may_show_the_code_of_an_empty_one(study, language):
     shipped = next((ROOT / "results").glob("*/manifest.json")).parent
