@@ -1,4 +1,7 @@
-"""The dark look of a drawing, as rules within its SVG: a browser follows them on a dark page, and paper knows nothing of them."""
+"""The dark look of a drawing, as rules within its SVG: a browser follows them on a dark page, and paper knows nothing of them.
+
+WebKit tells a picture nothing of its page's scheme. There a page has to ask for the look, by the name of the drawing's root.
+"""
 
 import re
 
@@ -14,6 +17,7 @@ KEPT = {"#000000", "#ffffff", LESION_COLOUR, CHOSEN_COLOUR}
 PAPER = {"patch": "fill", "line2d": "fill", "LineCollection": "stroke"}
 COLOURED = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 STYLES_END = "</style>"
+ASKED_FOR = "dark"  # figure.svg#dark
 
 
 def with_dark_look(svg: str) -> str:
@@ -21,7 +25,9 @@ def with_dark_look(svg: str) -> str:
     rules = [f'[id^="{kind}"] {_rule(part, "#ffffff", GROUND)}' for kind, part in PAPER.items()]
     rules += [_rule(part, colour, PARTS.get(colour, LIGHTER.format(colour=colour)))
               for part, colour in sorted(set(COLOURED.findall(svg))) if colour not in KEPT]
-    return svg.replace(STYLES_END, f"@media (prefers-color-scheme:dark){{{''.join(rules)}}}{STYLES_END}", 1)
+    look = "".join(rules)
+    styles = f"@media (prefers-color-scheme:dark){{{look}}}@media screen{{:target{{{look}}}}}"
+    return svg.replace("<svg ", f'<svg id="{ASKED_FOR}" ', 1).replace(STYLES_END, f"{styles}{STYLES_END}", 1)
 
 
 def _rule(part: str, colour: str, dark: str) -> str:

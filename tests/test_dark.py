@@ -18,16 +18,17 @@ COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 def rules_of(svg: str) -> dict[str, str]:
     """What a dark page makes of each style that a drawing tells of, by selector."""
-    dark = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}</style>", svg)[1]
+    dark, asked_for = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}@media screen\{:target\{(.*?\})\}\}</style>", svg).groups()
+    assert dark == asked_for
     return dict(re.findall(r"([^{}]+)\{([^{}]+)!important\}", dark))
 
 
 def test_each_colour_is_told_once_and_only_after_the_drawings_own_style():
-    svg = ('<svg><style type="text/css">*{x}</style><g id="patch_1"><path style="fill: #ffffff"/></g>'
+    svg = ('<svg width="9"><style type="text/css">*{x}</style><g id="patch_1"><path style="fill: #ffffff"/></g>'
            '<g style="fill: #1b1e23; stroke: #0072b2"><path style="fill: none; stroke: #0072b2"/>'
            '<path style="fill: #000000; stroke: #c2185b"/></g></svg>')
     dark = with_dark_look(svg)
-    assert dark.replace(re.search(r"@media.*(?=</style>)", dark)[0], "") == svg and "*{x}@media" in dark
+    assert dark.replace(re.search(r"@media.*(?=</style>)", dark)[0], "").replace(' id="dark"', "") == svg and "*{x}@media" in dark
     assert list(rules_of(dark).items()) == [
         ('[id^="patch"] [style*="fill: #ffffff"]', f"fill:{GROUND}"), ('[id^="line2d"] [style*="fill: #ffffff"]', f"fill:{GROUND}"),
         ('[id^="LineCollection"] [style*="stroke: #ffffff"]', f"stroke:{GROUND}"),

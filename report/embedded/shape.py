@@ -3,6 +3,7 @@
 import html
 import json
 
+from report.dark import ASKED_FOR
 from report.embedded.assemble import FIGURE_CLASS, TABLE_CLASS
 from report.embedded.crossref import Numbers
 from report.embedded.tree import node, rewrite
@@ -56,7 +57,9 @@ def _html_figure(item: dict) -> dict:
     given = dict(attributes)
     shown = ["", [], [["loading", "lazy"], ["style", f"width: {given['width']}%; aspect-ratio: {given['ratio']}"]]]
     image = node("Image", [shown, [node("Str", html.unescape(given["alt"]))], [f"figures/{label}.svg", ""]])
-    zoom = node("Link", [["", ["zoom"], []], [image], [f"figures/{label}.svg", ""]])
+    source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="figures/{label}.svg#{ASKED_FOR}">'
+    picture = [node("RawInline", ["html", f"<picture>{source}"]), image, node("RawInline", ["html", "</picture>"])]
+    zoom = node("Link", [["", ["zoom"], []], picture, [f"figures/{label}.svg", ""]])
     return node("Figure", [[label, [], []], [None, [node("Plain", caption["c"])]], [node("Plain", [zoom])]])
 
 

@@ -28,7 +28,8 @@ for (const opener of document.querySelectorAll("a.zoom")) {
     const close = build("button", { type: "button", autofocus: "" }, words.close);
     close.addEventListener("click", () => zoomed.close());
     const caption = opener.closest("figure").querySelector("figcaption").textContent;
-    zoomed.replaceChildren(close, build("img", { src: opener.href, alt: opener.querySelector("img").alt }), build("p", {}, caption));
+    const { currentSrc, alt } = opener.querySelector("img"); // the light or the dark look
+    zoomed.replaceChildren(close, build("img", { src: currentSrc || opener.href, alt }), build("p", {}, caption));
     zoomed.setAttribute("aria-label", caption);
     zoomed.isConnected || document.body.append(zoomed);
     zoomed.showModal();

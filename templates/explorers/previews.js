@@ -11,7 +11,7 @@ const previewOf = (target) => {
   const text = build("p", {}, caption.textContent);
   const picture = target.matches("figure") && target.querySelector("img");
   if (!picture) return [text];
-  const copy = build("img", { src: picture.src, alt: "" });
+  const copy = build("img", { src: picture.currentSrc || picture.src, alt: "" });
   copy.addEventListener("load", () => shownFor && placePreview()); // its height is known now
   return [copy, text];
 };
