@@ -341,3 +341,22 @@ def test_the_profile_names_its_changes_and_the_slices_of_its_curves(study, monke
     monkeypatch.setitem(study.provenance, "command", "python -m pipeline all")
     english, slovenian = said(study, "profile")
     assert not re.search("changed|nothing|instead", english) and not re.search("spremenjen|ničesar|manj", slovenian)
+
+
+@pytest.mark.parametrize(("counts", "synthetic", "english", "slovenian"), [
+    (((135, 135), (45, 45), (46, 46)), True, "Here there are as many of each, all made by formula.",
+     "Tu jih je prav toliko, vsi pa so narejeni po formulah."),
+    (((70, 30), (20, 10), (10, 5)), False, "Here there are 100 mild and 45 severe ones.", "Tu jih je 100 z blago in 45 z resno okužbo."),
+])
+def test_the_patients_are_laid_beside_those_of_the_source_study(study, monkeypatch, counts, synthetic, english, slovenian):
+    by_set = zip(("train", "validation", "test"), counts, strict=True)
+    monkeypatch.setitem(study.dataset, "counts", {name: {"mild": mild, "severe": severe} for name, (mild, severe) in by_set})
+    monkeypatch.setattr(Study, "synthetic", synthetic)
+    shown = said(study, "deviation_patients")
+    assert shown[0] == f"The source had 226 mild and 226 severe ones and does not say where they come from. {english}"
+    assert shown[1] == f"Izvirnik jih je imel 226 z blago in 226 z resno okužbo, ne pove pa, od kod so. {slovenian}"
+
+
+def test_the_thresholds_of_the_source_study_are_told(study):
+    shown = said(study, "deviation_thresholds")
+    assert "prints 10, from 0.083 to 0.557, and" in shown[0] and "navaja 10, od 0,083 do 0,557, ne" in shown[1]
