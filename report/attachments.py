@@ -10,8 +10,9 @@ import matplotlib
 import numpy as np
 
 from report import tables
+from report.addresses import complete_addresses
 from report.behind import NESTED, ROWS, file_name, file_text
-from report.cover import draw_cover, name_cover
+from report.cover import COVER, draw_cover
 from report.figures.registry import FIGURES, code_of
 from report.headlines import headlines
 from report.links import CODE_FOLDER, DATA_FOLDER, code_file
@@ -34,8 +35,8 @@ def attach(study: Study, site: Path) -> None:
         (folder / DATA_FOLDER / file_name(identifier)).write_text(file_text(identifier, study), encoding="utf-8")
     _write_code(folder / CODE_FOLDER)
     _write_pictures(study, folder / PICTURES)
-    draw_cover(study, site / "cover.png")
-    name_cover(site)
+    draw_cover(study, site / COVER)
+    complete_addresses(site)
 
 
 def _write_code(folder: Path) -> None:

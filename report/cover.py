@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import yaml
 from matplotlib import pyplot
 
 from report.figures.roc import draw_roc_curve
-from report.study import ROOT, Study
+from report.study import Study
 from report.style import localise, study_style
 from report.words import Words
 
@@ -31,20 +30,3 @@ def draw_cover(study: Study, path: Path) -> None:
         figure.text(0.555, 0.74, SUBTITLE, fontsize=19)
         figure.savefig(path, dpi=100)
         pyplot.close(figure)
-
-
-def site_address() -> str:
-    """Where the site is published, from `website.site-url` of _quarto.yml; empty where that is not said."""
-    project = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))
-    return str(project["website"].get("site-url", "")).rstrip("/")
-
-
-def name_cover(site: Path) -> None:
-    """Give the pages the whole address of the picture, which link previews ask for, where the address is known."""
-    address = site_address()
-    if not address:
-        return
-    for page in site.rglob("index.html"):
-        text = page.read_text(encoding="utf-8")
-        relative = "../" * (len(page.relative_to(site).parts) - 1) + COVER
-        page.write_text(text.replace(f'content="{relative}"', f'content="{address}/{COVER}"'), encoding="utf-8")

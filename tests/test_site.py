@@ -159,14 +159,21 @@ def test_the_hook_finds_the_python_of_the_cells(tmp_path, monkeypatch):
     assert interpreter.noted_interpreter() == __file__
 
 
-def test_link_previews_get_the_whole_address_where_it_is_known(tiny, tmp_path, monkeypatch):
-    from report import cover
+def test_heads_get_whole_addresses_where_the_site_s_own_is_known(tiny, tmp_path, monkeypatch):
+    from report import addresses
 
-    folder = tmp_path / "report" / "sl"
-    folder.mkdir(parents=True)
-    shutil.copy(tiny / "site" / "report" / "sl" / "index.html", folder)
-    text = (folder / "index.html").read_text(encoding="utf-8")
+    for page in ("index.html", "report/sl/index.html"):
+        (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny / "site" / page, tmp_path / page)
+    text = (tmp_path / "report/sl/index.html").read_text(encoding="utf-8")
     assert 'property="og:image" content="../../cover.png"' in text and 'hreflang="en" href="../en/index.html"' in text
-    monkeypatch.setattr(cover, "site_address", lambda: "https://example.org/study")
-    cover.name_cover(tmp_path)
-    assert 'content="https://example.org/study/cover.png"' in (folder / "index.html").read_text(encoding="utf-8")
+    addresses.complete_addresses(tmp_path)
+    assert (tmp_path / "report/sl/index.html").read_text(encoding="utf-8") == text  # no address is known
+    monkeypatch.setattr(addresses, "site_address", lambda: "https://example.org/study")
+    addresses.complete_addresses(tmp_path)
+    for page in ("index.html", "report/sl/index.html"):
+        text = (tmp_path / page).read_text(encoding="utf-8")
+        assert 'property="og:image" content="https://example.org/study/cover.png"' in text
+        for language in ("sl", "en"):
+            assert f'<link rel="alternate" hreflang="{language}" href="https://example.org/study/report/{language}/index.html"' in text
+    assert '<a href="../../report/en/index.html" lang="en" hreflang="en">' in text  # what is clicked stays within the site
