@@ -250,6 +250,16 @@ def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language)
     assert again.locator("#explore-patients .facts").inner_text() == facts
 
 
+def test_colours_that_tell_something_stay_where_people_have_colours_of_their_own(visit):
+    seen = {}
+    for forced in ("none", "active"):
+        page = visit("en", forced_colors=forced)
+        seen[forced] = page.evaluate("""['.people [data-patient]', '.legend .key'].map((part) =>
+            [...document.querySelectorAll(`.explorer ${part}`)].map((one) => getComputedStyle(one).background))""")
+        assert page.evaluate("matchMedia('(forced-colors: active)').matches") == (forced == "active")
+    assert seen["active"] == seen["none"] and all(len(set(colours)) > 1 for colours in seen["none"])
+
+
 def test_of_many_patients_the_chosen_one_is_in_sight(visit):
     page = visit("en")
     page.add_style_tag(content="#explore-patients .people { width: 40px; max-height: 40px }")  # room for one
