@@ -40,7 +40,7 @@ def attach(study: Study, site: Path) -> None:
 
 
 def _write_code(folder: Path) -> None:
-    """One page for each module that draws a figure or makes a table, with an anchor on every line."""
+    """One page for each module that draws a figure or makes a table, with a name for every line."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
@@ -49,7 +49,7 @@ def _write_code(folder: Path) -> None:
     modules = {code_of(identifier).__module__ for identifier in FIGURES} | {tables.__name__}
     for module in sorted(modules):
         path = Path(*module.split(".")).with_suffix(".py")
-        code = highlight((ROOT / path).read_text(encoding="utf-8"), PythonLexer(), HtmlFormatter(lineanchors="line", anchorlinenos=False))
+        code = highlight((ROOT / path).read_text(encoding="utf-8"), PythonLexer(), HtmlFormatter(linespans="line"))
         page = environment(escape=True).get_template("code.html.j2").render(path=path.as_posix(), code=code, light=light, dark=dark)
         (folder / code_file(module)).write_text(page, encoding="utf-8")
 
