@@ -344,10 +344,17 @@ def test_on_a_phone_the_contents_wait_above_the_title_until_they_are_asked_for(v
     assert visit("sl").is_visible(".contents a")
 
 
-def test_a_figure_opens_larger_and_closes_by_keyboard(visit):
-    page = visit("en")
-    page.locator("#fig-roc a.zoom").click()
-    assert page.locator("dialog[open] img").count() == 1
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_figure_opens_larger_and_closes_by_keyboard(visit, width):
+    page = visit("en", width=width)
+    figure = page.locator("#fig-lr-dnn img")
+    figure.click()
+    opened = page.locator("dialog[open] img")
+    opened.evaluate("image => image.decode()")
+    assert opened.bounding_box()["width"] > 1.1 * figure.bounding_box()["width"]
+    close = page.locator("dialog[open] button").bounding_box()
+    assert 0 <= close["x"] and close["x"] + close["width"] <= width and close["y"] >= 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # what does not fit scrolls within its frame
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
 

@@ -29,7 +29,8 @@ for (const opener of document.querySelectorAll("a.zoom")) {
     close.addEventListener("click", () => zoomed.close());
     const caption = opener.closest("figure").querySelector("figcaption").textContent;
     const { currentSrc, alt } = opener.querySelector("img"); // the light or the dark look
-    zoomed.replaceChildren(close, build("img", { src: currentSrc || opener.href, alt }), build("p", {}, caption));
+    const picture = build("div", { class: "picture", tabindex: "0" }, build("img", { src: currentSrc || opener.href, alt }));
+    zoomed.replaceChildren(close, picture, build("p", {}, caption));
     zoomed.setAttribute("aria-label", caption);
     zoomed.isConnected || document.body.append(zoomed);
     zoomed.showModal();
