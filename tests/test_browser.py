@@ -174,6 +174,35 @@ def test_the_chosen_thresholds_give_the_stored_metrics_and_predictive_values_fol
             assert shown_value(page, "benefit_all") == pytest.approx(0.2 - 0.8 * price, abs=6e-4)
 
 
+def test_the_explorer_draws_the_stored_curve_with_its_choices_and_begins_at_the_prevalence_of_the_test_set(visit, study):
+    page = visit("en")
+    section = page.locator("#explore-threshold")
+    severe = np.mean([row["label"] for row in rows_of(study, study.compared[0])])
+    assert section.locator("output").nth(1).inner_text().replace("\u00a0", " ") == f"{100 * severe:.0f} %"
+    for model in study.compared:
+        section.locator("select").select_option(model)
+        drawn = section.evaluate("""(section) => {
+            const part = (name) => section.querySelector(`svg ${name}`);
+            const numbers = (part, ...names) => names.map((name) => Number(part.getAttribute(name)));
+            const cross = part("path.mark").getBBox();
+            return {chance: numbers(part("line.chance"), "x1", "y1", "x2", "y2"),
+                curve: part("polyline.curve").getAttribute("points").split(" ").map((point) => point.split(",").map(Number)),
+                f1: [cross.x + cross.width / 2, cross.y + cross.height / 2],
+                gmean: numbers(part("circle.mark"), "cx", "cy"), handle: numbers(part("circle.handle"), "cx", "cy")};
+        }""")
+        origin, far = np.reshape(drawn["chance"], (2, 2))
+
+        def rates(points, origin=origin, far=far):
+            return (np.array(points) - origin) / (far - origin)
+
+        curve = study.roc(model)
+        assert rates(drawn["curve"]) == pytest.approx(np.column_stack([curve["fpr"], curve["tpr"]]), abs=1e-6)
+        for criterion in ("f1", "gmean"):
+            chosen = study.thresholds(model)[criterion, "validation"]
+            assert rates(drawn[criterion]) == pytest.approx([chosen["test_fpr"], chosen["test_tpr"]], abs=1e-6)
+        assert drawn["handle"] == pytest.approx(drawn["f1"])  # where it begins
+
+
 def test_nobody_called_severe_benefits_nobody_and_everybody_called_severe_has_the_benefit_of_all(visit):
     page = visit("en")
     slider = page.locator("#explore-threshold input[type=range]").first
@@ -300,6 +329,28 @@ def test_the_hovered_trial_shows_its_values(visit, study, language):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     active = section.locator("svg").nth(1).locator(".trial.active circle").first.bounding_box()
     assert active["y"] == pytest.approx(box["y"], abs=1)
+
+
+def test_the_curves_of_a_search_are_the_stored_ones_by_the_labels_of_their_axes(visit, study):
+    page = visit("en")
+    section = page.locator("#explore-tuning")
+    section.locator("select").nth(0).select_option("CNN2")
+    section.locator("select").nth(1).select_option("wd")
+    trials = study.phases("CNN2")["wd"].trials
+    for place, quantity in enumerate(("auc", "loss")):
+        drawn = section.locator("svg").nth(place).evaluate("""(svg) => {
+            const ticks = (across) => [...svg.querySelectorAll("line.grid")]
+                .filter((line) => (line.getAttribute("x1") === line.getAttribute("x2")) === across)
+                .map((line) => [Number(line.nextElementSibling.textContent), Number(line.getAttribute(across ? "x1" : "y1"))]);
+            const numbers = (circle) => [Number(circle.getAttribute("cx")), Number(circle.getAttribute("cy"))];
+            return {x: ticks(true), y: ticks(false), points: [...svg.querySelectorAll(".trial circle")].map(numbers)};
+        }""")
+        epochs = {at: value for value, at in drawn["x"]}
+        values, heights = np.transpose(drawn["y"])
+        seen = sorted((epochs[x], np.polyval(np.polyfit(heights, values, 1), y)) for x, y in drawn["points"])
+        stored = sorted(pair for trial in trials for pair in zip(trial.epochs, getattr(trial, quantity), strict=True))
+        assert len(heights) > 2 and len(seen) == len(trials) * len(epochs)
+        assert np.array(seen) == pytest.approx(np.array(stored), abs=1e-5)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
