@@ -179,6 +179,7 @@ def test_the_explorer_draws_the_stored_curve_with_its_choices_and_begins_at_the_
     section = page.locator("#explore-threshold")
     severe = np.mean([row["label"] for row in rows_of(study, study.compared[0])])
     assert section.locator("output").nth(1).inner_text().replace("\u00a0", " ") == f"{100 * severe:.0f} %"
+    assert section.locator("input[type=range]").nth(1).input_value() == f"{100 * severe:.0f}"
     for model in study.compared:
         section.locator("select").select_option(model)
         drawn = section.evaluate("""(section) => {
