@@ -232,6 +232,9 @@ def test_the_threshold_explorer_works_by_mouse_and_by_keyboard_and_keeps_its_sta
     assert shown_counts(page)["tn"] == shown_counts(page)["fn"] == 0
     page.keyboard.press("ArrowLeft")
     expected = shown_counts(page)
+    for control, shown in zip(page.locator("#explore-threshold input[type=range]").all(), page.locator("#explore-threshold output").all(),
+                              strict=True):
+        assert shown.inner_text() in control.get_attribute("aria-valuetext")  # which is what screen readers say
     again = visit("sl", at="?" + page.url.split("?")[1])
     assert shown_counts(again) == expected
 
@@ -263,9 +266,12 @@ def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language)
         if not counts[outcome]:
             assert outcome.upper() in section.locator(".nobody").inner_text()
     section.locator("select").nth(2).select_option("all")
-    people.first.click()
-    page.keyboard.press("ArrowRight")
-    assert people.nth(1).get_attribute("aria-checked") == "true"
+    for near, keys, reached in ((people.last, ("ArrowLeft", "ArrowRight", "ArrowRight"), people.last),
+                                (people.first, ("ArrowLeft", "ArrowRight"), people.nth(1))):
+        near.click()
+        for key in keys:
+            page.keyboard.press(key)
+        assert reached.get_attribute("aria-checked") == "true"
     set_slider(section.locator("input[type=range]").first, 10)
     chosen = rows[order[1]]
     facts = section.locator(".facts").inner_text()
@@ -440,6 +446,17 @@ def test_a_citation_shows_its_source_and_a_reference_its_figure_by_mouse_and_by_
     page.locator("main a[href='#sec-resnet']").first.focus()
     assert not preview.is_visible()  # a section has nothing to show
     assert page.complaints == []
+
+
+def test_on_a_phone_every_preview_stands_within_the_window(visit):
+    page = visit("en", width=360)
+    preview, shown = page.locator("#preview"), 0
+    for link in page.locator("main a[href^='#ref-'], main a[href^='#fig-']").all()[::3]:
+        link.focus()
+        box = preview.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+        shown += 1
+    assert shown > 20
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
