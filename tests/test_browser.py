@@ -143,6 +143,9 @@ def test_the_threshold_explorer_agrees_with_the_stored_numbers_at_ten_thresholds
             set_slider(slider, index)
             expected = counts_at(study, model, math.inf if math.isnan(known[index]) else known[index])
             assert shown_counts(page) == expected
+            if not math.isnan(known[index]):
+                shown = section.locator("output").first.inner_text()
+                assert float(shown.replace(",", ".")) == pytest.approx(known[index], abs=6e-4)
             assert shown_value(page, "sensitivity") == pytest.approx(curve["tpr"][index], abs=6e-4)
             assert shown_value(page, "specificity") == pytest.approx(1 - curve["fpr"][index], abs=6e-4)
             checked += 1
@@ -186,12 +189,14 @@ def test_the_explorer_draws_the_stored_curve_with_its_choices_and_begins_at_the_
             const part = (name) => section.querySelector(`svg ${name}`);
             const numbers = (part, ...names) => names.map((name) => Number(part.getAttribute(name)));
             const cross = part("path.mark").getBBox();
-            return {chance: numbers(part("line.chance"), "x1", "y1", "x2", "y2"),
+            const ticks = [...section.querySelectorAll("svg line.grid")].filter((line) => line.nextElementSibling.textContent === "1.0");
+            return {chance: numbers(part("line.chance"), "x1", "y1", "x2", "y2"), frame: ticks.map((line) => numbers(line, "x2", "y1")),
                 curve: part("polyline.curve").getAttribute("points").split(" ").map((point) => point.split(",").map(Number)),
                 f1: [cross.x + cross.width / 2, cross.y + cross.height / 2],
                 gmean: numbers(part("circle.mark"), "cx", "cy"), handle: numbers(part("circle.handle"), "cx", "cy")};
         }""")
         origin, far = np.reshape(drawn["chance"], (2, 2))
+        assert drawn["frame"] == [far.tolist()] * 2  # the lines of the ticks at 1 end where chance does
 
         def rates(points, origin=origin, far=far):
             return (np.array(points) - origin) / (far - origin)
@@ -263,6 +268,7 @@ def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language)
     for outcome in ("tp", "tn", "fp", "fn"):
         section.locator("select").nth(2).select_option(outcome)
         assert people.count() == counts[outcome]
+        assert section.locator(f"option[value={outcome}]").inner_text().endswith(f"({counts[outcome]})")
         if not counts[outcome]:
             assert outcome.upper() in section.locator(".nobody").inner_text()
     section.locator("select").nth(2).select_option("all")
@@ -295,6 +301,26 @@ def test_colours_that_tell_something_stay_where_people_have_colours_of_their_own
             [...document.querySelectorAll(`.explorer ${part}`)].map((one) => getComputedStyle(one).background))""")
         assert page.evaluate("matchMedia('(forced-colors: active)').matches") == (forced == "active")
     assert seen["active"] == seen["none"] and all(len(set(colours)) > 1 for colours in seen["none"])
+
+
+def test_dragging_over_a_scan_leafs_through_its_slices(visit, study):
+    page = visit("en")
+    section = page.locator("#explore-patients")
+    slices = len(rows_of(study, study.compared[0])[0]["slices"])
+    scan, shown = section.locator(".scan"), section.locator("output")
+    assert shown.inner_text() == f"{slices // 2} / {slices}"
+    scan.scroll_into_view_if_needed()
+    box = scan.bounding_box()
+    for start, end, expected in ((0.5, 0.99, slices), (0.9, 0.01, 1), (0.2, 0.2 + 1.1 / slices, 2)):
+        page.mouse.move(box["x"] + start * box["width"], box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + end * box["width"], box["y"] + box["height"] / 2, steps=5)
+        page.mouse.up()
+        assert shown.inner_text() == f"{expected} / {slices}"
+        moved = section.locator("img.slices").evaluate("(image) => image.style.transform")
+        assert float(moved.split("(")[1].rstrip("%)")) == pytest.approx(-100 * (expected - 1) / slices)
+    page.mouse.move(box["x"], box["y"])
+    assert shown.inner_text() == f"2 / {slices}"  # nothing moves without a button
 
 
 def test_of_many_patients_the_chosen_one_is_in_sight(visit):
