@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -303,6 +304,16 @@ def test_colours_that_tell_something_stay_where_people_have_colours_of_their_own
     assert seen["active"] == seen["none"] and all(len(set(colours)) > 1 for colours in seen["none"])
 
 
+def test_a_link_leads_to_any_patient_and_a_wrong_one_to_the_highest_score(visit, study):
+    rows = rows_of(study, study.compared[0])
+    highest = max(rows, key=lambda row: row["probability"])["id"]
+    asked = {rows[0]["id"]: rows[0]["id"], rows[-1]["id"]: rows[-1]["id"], "nobody": highest}
+    for given, shown in asked.items():
+        page = visit("en", at=f"?patient={given}&slice=99&saliency=x&model=none")
+        facts = page.locator("#explore-patients .facts").inner_text()
+        assert facts.startswith(f"{shown}:") and f"Slice {len(rows[0]['slices'])} of" in facts and page.complaints == []
+
+
 def test_dragging_over_a_scan_leafs_through_its_slices(visit, study):
     page = visit("en")
     section = page.locator("#explore-patients")
@@ -391,17 +402,29 @@ def test_the_curves_of_a_search_are_the_stored_ones_by_the_labels_of_their_axes(
         assert np.array(seen) == pytest.approx(np.array(stored), abs=1e-5)
 
 
+def violations(page) -> list[str]:
+    """What axe finds against WCAG 2.2 AA."""
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.add_script_tag(content=(files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("(rules) => axe.run(document, {resultTypes: ['violations'], runOnly: rules})", rules)
+    return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("folder", "name"), PAGES)
 def test_wcag_2_2_aa(visit, folder, name, scheme):
-    from importlib.resources import files
+    assert violations(visit(folder, scheme=scheme, name=name)) == []
 
-    page = visit(folder, scheme=scheme, name=name)
-    page.add_script_tag(content=(files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
-    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("(rules) => axe.run(document, {resultTypes: ['violations'], runOnly: rules})", rules)
-    broken = [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found["violations"] for node in rule["nodes"]]
-    assert broken == []
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_wcag_2_2_aa_of_what_opens_over_a_page(visit, width):
+    page = visit("sl", width=width)
+    page.locator("#fig-roc a.zoom").click()
+    assert page.locator("dialog[open]").is_visible() and violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator("main a[href='#fig-roc']").first.focus()
+    assert page.locator("#preview").is_visible() and violations(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1440])

@@ -29,7 +29,7 @@ const showPreview = (anchor) => {
   if (!content) return; // one that is still shown leaves in its time
   hidePreview();
   preview.replaceChildren(...content);
-  preview.isConnected || document.body.append(preview);
+  preview.isConnected || anchor.closest("main").append(preview);
   preview.hidden = false;
   shownFor = anchor;
   anchor.setAttribute("aria-describedby", preview.id);
