@@ -268,6 +268,7 @@ def test_patients_are_sorted_filtered_and_leafed_through(visit, study, language)
     counts = counts_at(study, model, threshold)
     for outcome in ("tp", "tn", "fp", "fn"):
         section.locator("select").nth(2).select_option(outcome)
+        assert section.locator("select").nth(2).input_value() == outcome
         assert people.count() == counts[outcome]
         assert section.locator(f"option[value={outcome}]").inner_text().endswith(f"({counts[outcome]})")
         if not counts[outcome]:
@@ -366,7 +367,9 @@ def test_the_hovered_trial_shows_its_values(visit, study, language):
         for value in (trial.auc[-1], trial.loss[-1]):
             shown = f"{value:.3f}"
             assert (shown.replace(".", ",") if language == "sl" else shown) in facts
+        assert "undefined" not in facts
         assert keys.nth(index).get_attribute("aria-checked") == "true"
+        assert [key.get_attribute("tabindex") for key in keys.all()] == ["0" if place == index else "-1" for place in range(keys.count())]
     losses = section.locator("svg").nth(1)
     losses.scroll_into_view_if_needed()
     points = losses.locator(".trial circle")
@@ -392,13 +395,18 @@ def test_the_curves_of_a_search_are_the_stored_ones_by_the_labels_of_their_axes(
                 .filter((line) => (line.getAttribute("x1") === line.getAttribute("x2")) === across)
                 .map((line) => [Number(line.nextElementSibling.textContent), Number(line.getAttribute(across ? "x1" : "y1"))]);
             const numbers = (circle) => [Number(circle.getAttribute("cx")), Number(circle.getAttribute("cy"))];
-            return {x: ticks(true), y: ticks(false), points: [...svg.querySelectorAll(".trial circle")].map(numbers)};
+            const ends = [...svg.querySelectorAll("line.grid")]
+                .map((line) => ["x1", "x2", "y1", "y2"].map((end) => Number(line.getAttribute(end))));
+            return {ends, x: ticks(true), y: ticks(false), points: [...svg.querySelectorAll(".trial circle")].map(numbers)};
         }""")
         epochs = {at: value for value, at in drawn["x"]}
         values, heights = np.transpose(drawn["y"])
         seen = sorted((epochs[x], np.polyval(np.polyfit(heights, values, 1), y)) for x, y in drawn["points"])
         stored = sorted(pair for trial in trials for pair in zip(trial.epochs, getattr(trial, quantity), strict=True))
         assert len(heights) > 2 and len(seen) == len(trials) * len(epochs)
+        left, right, top, bottom = (edge(of) for edge, of in zip((min, max, min, max), np.transpose(drawn["ends"]), strict=True))
+        assert top < min(heights) and max(heights) < bottom
+        assert list(epochs) == [(left + right) / 2]  # a single epoch stands in the middle
         assert np.array(seen) == pytest.approx(np.array(stored), abs=1e-5)
 
 
