@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.browsing import running_chromium, visitor
 from tests.long_runs import LONG_RUNS, KilledRun, SlicesRun
 
 # The long runs beside the tests make times mean nothing; and every machine tries the same examples.
@@ -56,6 +57,19 @@ def study(tiny):
     from report.study import Study
 
     return Study(tiny / "study")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(chromium, tiny):
+    """Opens pages of the tiny study's site, as of `visitor`."""
+    with visitor(chromium, tiny / "site") as visit:
+        yield visit
 
 
 @pytest.fixture

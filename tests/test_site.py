@@ -1,5 +1,7 @@
 """The rendered site and PDFs of the tiny study: ids, numbers, pictures, links, no placeholder, no other host."""
 
+import csv
+import json
 import os
 import re
 import shutil
@@ -177,3 +179,28 @@ def test_heads_get_whole_addresses_where_the_site_s_own_is_known(tiny, tmp_path,
         for language in ("sl", "en"):
             assert f'<link rel="alternate" hreflang="{language}" href="https://example.org/study/report/{language}/index.html"' in text
     assert '<a href="../../report/en/index.html" lang="en" hreflang="en">' in text  # what is clicked stays within the site
+
+
+def test_every_figure_and_table_has_its_data_and_they_are_the_stored_ones(tiny, study):
+    from report.behind import NESTED, ROWS
+    from report.figures.registry import FIGURES
+    from report.tables import TABLES
+
+    assert set(ROWS) | set(NESTED) == set(FIGURES) | set(TABLES)
+    folder = tiny / "site" / "report" / "data"
+    with (folder / "fig-metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["tested"], row["model"], row["criterion"]) for row in rows] == [
+        (tested, model, name) for tested in ("test set", "elsewhere") for model in study.compared for name in ("f1", "gmean")]
+    for row in rows:
+        tested = study.metrics(row["model"]) if row["tested"] == "test set" else study.elsewhere(row["model"])
+        assert float(row["accuracy"]) == tested["at"][row["criterion"]]["accuracy"]
+    headline = json.loads((tiny / "site" / "study.json").read_text(encoding="utf-8"))
+    assert {model: values["auc"] for model, values in headline["models"].items()} == {
+        model: study.metrics(model)["auc"] for model in study.models}
+    assert headline["commit"] == study.provenance["commit"] and headline["manifest_sha256"] == study.digest
+
+
+def test_the_code_page_shows_the_function_that_drew_a_figure(tiny):
+    page = (tiny / "site" / "report" / "code" / "figures-roc.html").read_text(encoding="utf-8")
+    assert "draw_roc_curve" in page and str(ROOT) not in page
