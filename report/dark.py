@@ -26,7 +26,7 @@ def with_dark_look(svg: str) -> str:
     rules += [_rule(part, colour, PARTS.get(colour, LIGHTER.format(colour=colour)))
               for part, colour in sorted(set(COLOURED.findall(svg))) if colour not in KEPT]
     look = "".join(rules)
-    styles = f"@media (prefers-color-scheme:dark){{{look}}}@media screen{{:target{{{look}}}}}"
+    styles = f"@media (prefers-color-scheme:dark){{{look}}}@media screen{{svg:target{{{look}}}}}"
     return svg.replace("<svg ", f'<svg id="{ASKED_FOR}" ', 1).replace(STYLES_END, f"{styles}{STYLES_END}", 1)
 
 

@@ -18,7 +18,7 @@ COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 def rules_of(svg: str) -> dict[str, str]:
     """What a dark page makes of each style that a drawing tells of, by selector."""
-    dark, asked_for = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}@media screen\{:target\{(.*?\})\}\}</style>", svg).groups()
+    dark, asked_for = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}@media screen\{svg:target\{(.*?\})\}\}</style>", svg).groups()
     assert dark == asked_for
     return dict(re.findall(r"([^{}]+)\{([^{}]+)!important\}", dark))
 
