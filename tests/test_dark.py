@@ -18,7 +18,8 @@ COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 def rules_of(svg: str) -> dict[str, str]:
     """What a dark page makes of each style that a drawing tells of, by selector."""
-    dark, asked_for = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}@media screen\{svg:target\{(.*?\})\}\}</style>", svg).groups()
+    told = re.search(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}@media screen\{svg:target\{(.*?\})\}\}</style>", svg)
+    dark, asked_for = told.groups()
     assert dark == asked_for
     return dict(re.findall(r"([^{}]+)\{([^{}]+)!important\}", dark))
 

@@ -237,6 +237,8 @@ def test_dragging_over_a_scan_leafs_through_its_slices(visit, study):
     assert shown.inner_text() == f"{slices // 2} / {slices}"
     scan.scroll_into_view_if_needed()
     box = scan.bounding_box()
+    for layer in section.locator("img").all():  # each holds all slices side by side, and the scan shows one
+        assert layer.bounding_box()["width"] == pytest.approx(slices * box["width"], rel=0.01)
     for start, end, expected in ((0.5, 0.99, slices), (0.9, 0.01, 1), (0.2, 0.2 + 1.1 / slices, 2)):
         page.mouse.move(box["x"] + start * box["width"], box["y"] + box["height"] / 2)
         page.mouse.down()
