@@ -287,6 +287,8 @@ def test_the_hovered_trial_shows_its_values(visit, study, language):
         assert keys.nth(index).get_attribute("aria-checked") == "true"
         assert [key.get_attribute("tabindex") for key in keys.all()] == ["0" if place == index else "-1" for place in range(keys.count())]
     last_facts = section.locator(".facts").inner_text()
+    page.keyboard.press("ArrowRight")  # beyond the last one
+    assert section.locator(".facts").inner_text() == last_facts and page.complaints == []
     for chosen, same in ((keys.first, False), (keys.last, True)):
         chosen.click()
         assert chosen.get_attribute("aria-checked") == "true" and (section.locator(".facts").inner_text() == last_facts) == same
