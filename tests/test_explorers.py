@@ -1,25 +1,21 @@
 """The explorers in a real browser: by mouse, touch and keyboard they show the stored numbers, and draw them where they belong."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
+from pipeline.evaluation.thresholds import confusion_at
+from report.words import Words
 from tests.browsing import LANGUAGES, in_browser
 
 pytestmark = in_browser
 
 
-def rows_of(study, model: str) -> list[dict]:
-    return study.scores(model)
-
-
 def counts_at(study, model: str, threshold: float) -> dict[str, int]:
-    counts = dict.fromkeys(("tp", "fp", "fn", "tn"), 0)
-    for row in rows_of(study, model):
-        called = row["probability"] >= threshold
-        counts[("tp" if row["label"] else "fp") if called else ("fn" if row["label"] else "tn")] += 1
-    return counts
+    labels, probabilities = zip(*((row["label"], row["probability"]) for row in study.scores(model)), strict=True)
+    return asdict(confusion_at(labels, probabilities, threshold))
 
 
 def shown_counts(page) -> dict[str, int]:
@@ -29,6 +25,13 @@ def shown_counts(page) -> dict[str, int]:
 def shown_value(page, name: str) -> float:
     text = page.locator(f"#explore-threshold [data-value={name}]").inner_text()
     return math.nan if text == "–" else float(text.replace(",", ".").replace("−", "-"))
+
+
+def browser_of_patients(page, model: str):
+    """The patient browser of a page, with this model chosen."""
+    section = page.locator("#explore-patients")
+    section.locator("select").nth(0).select_option(model)
+    return section
 
 
 def set_slider(slider, value: float) -> None:
@@ -86,7 +89,7 @@ def test_the_chosen_thresholds_give_the_stored_metrics_and_predictive_values_fol
 def test_the_explorer_draws_the_stored_curve_with_its_choices_and_begins_at_the_prevalence_of_the_test_set(visit, study):
     page = visit("en")
     section = page.locator("#explore-threshold")
-    severe = np.mean([row["label"] for row in rows_of(study, study.compared[0])])
+    severe = np.mean([row["label"] for row in study.scores(study.compared[0])])
     assert section.locator("output").nth(1).inner_text().replace("\u00a0", " ") == f"{100 * severe:.0f} %"
     assert section.locator("input[type=range]").nth(1).input_value() == f"{100 * severe:.0f}"
     for model in study.compared:
@@ -161,11 +164,8 @@ def test_touch_moves_the_threshold(visit):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_patients_are_sorted_by_score_and_filtered_by_outcome(visit, study, language):
-    page = visit(language)
-    section = page.locator("#explore-patients")
     model = study.compared[1]
-    section.locator("select").nth(0).select_option(model)
-    rows = rows_of(study, model)
+    section, rows = browser_of_patients(visit(language), model), study.scores(model)
     people, outcomes = section.locator("[data-patient]"), section.locator("select").nth(2)
     order = [int(one.get_attribute("data-patient")) for one in people.all()]
     assert order == sorted(range(len(rows)), key=lambda index: -rows[index]["probability"])
@@ -183,10 +183,8 @@ def test_patients_are_sorted_by_score_and_filtered_by_outcome(visit, study, lang
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_patients_are_leafed_through(visit, study, language):
-    page = visit(language)
-    section = page.locator("#explore-patients")
-    model = study.compared[1]
-    section.locator("select").nth(0).select_option(model)
+    page, model = visit(language), study.compared[1]
+    section = browser_of_patients(page, model)
     people = section.locator("[data-patient]")
     for near, keys, reached in ((people.last, ("ArrowLeft", "ArrowRight", "ArrowRight"), people.last),
                                 (people.first, ("ArrowLeft", "ArrowRight"), people.nth(1))):
@@ -195,11 +193,10 @@ def test_patients_are_leafed_through(visit, study, language):
             page.keyboard.press(key)
         assert reached.get_attribute("aria-checked") == "true"
     set_slider(section.locator("input[type=range]").first, 10)
-    chosen = sorted(rows_of(study, model), key=lambda row: -row["probability"])[1]
+    chosen = sorted(study.scores(model), key=lambda row: -row["probability"])[1]
     facts = section.locator(".facts").inner_text()
     for value in (chosen["probability"], chosen["slices"][9]):
-        shown = f"{value:.3f}"
-        assert (shown.replace(".", ",") if language == "sl" else shown) in facts
+        assert Words(language).decimal(value) in facts
     assert chosen["id"] in facts and f"patient={chosen['id']}" in page.url
     page.wait_for_function("[...document.querySelectorAll('#explore-patients img')].every((image) => image.complete && image.naturalWidth)")
     assert section.locator("img").count() == 3  # slices, saliency, lesions
@@ -220,7 +217,7 @@ def test_colours_that_tell_something_stay_where_people_have_colours_of_their_own
 
 
 def test_a_link_leads_to_any_patient_and_a_wrong_one_to_the_highest_score(visit, study):
-    rows = rows_of(study, study.compared[0])
+    rows = study.scores(study.compared[0])
     highest = max(rows, key=lambda row: row["probability"])["id"]
     asked = {rows[0]["id"]: rows[0]["id"], rows[-1]["id"]: rows[-1]["id"], "nobody": highest}
     for given, shown in asked.items():
@@ -232,7 +229,7 @@ def test_a_link_leads_to_any_patient_and_a_wrong_one_to_the_highest_score(visit,
 def test_dragging_over_a_scan_leafs_through_its_slices(visit, study):
     page = visit("en")
     section = page.locator("#explore-patients")
-    slices = len(rows_of(study, study.compared[0])[0]["slices"])
+    slices = len(study.scores(study.compared[0])[0]["slices"])
     scan, shown = section.locator(".scan"), section.locator("output")
     assert shown.inner_text() == f"{slices // 2} / {slices}"
     scan.scroll_into_view_if_needed()
@@ -281,8 +278,7 @@ def test_the_hovered_trial_shows_its_values(visit, study, language):
             page.keyboard.press("ArrowRight")
         facts = section.locator(".facts").inner_text()
         for value in (trial.auc[-1], trial.loss[-1]):
-            shown = f"{value:.3f}"
-            assert (shown.replace(".", ",") if language == "sl" else shown) in facts
+            assert Words(language).decimal(value) in facts
         assert "undefined" not in facts
         assert keys.nth(index).get_attribute("aria-checked") == "true"
         assert [key.get_attribute("tabindex") for key in keys.all()] == ["0" if place == index else "-1" for place in range(keys.count())]
@@ -335,7 +331,6 @@ def test_the_curves_of_a_search_are_the_stored_ones_by_the_labels_of_their_axes(
 def test_a_patient_id_with_html_in_it_stays_text(chromium, study, tmp_path, monkeypatch):
     from report.explorers import EXPLORERS, explorer, scripts
     from report.study import Study
-    from report.words import Words
 
     evil = "</script><img src=x onerror=\"document.title='broken'\">"
     plain = Study.scores
