@@ -9,15 +9,26 @@ from urllib.parse import urljoin
 
 import yaml
 
+from pipeline.errors import UnreadableFile, UserError
 from report.study import ROOT
 
+WHOLE = re.compile(r"https?://[^/\s]")
 IN_HEADS = re.compile(r'(<meta property="og:image" content="|<link rel="alternate" hreflang="\w+" href=")([^"]+)')
 
 
 def site_address() -> str:
-    """Where the site is published, from `website.site-url` of _quarto.yml; empty where that is not said."""
-    project = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))
-    return str(project["website"].get("site-url", "")).rstrip("/")
+    """Where the site is published, from `website.site-url` of _quarto.yml; empty where that is not said.
+
+    Raises UserError where it is no whole address, UnreadableFile where the file is no YAML.
+    """
+    path = ROOT / "_quarto.yml"
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))["website"].get("site-url") or ""
+    except yaml.YAMLError as error:
+        raise UnreadableFile(path, error, "mend it or take it from the project anew") from None
+    if given and not WHOLE.match(str(given)):
+        raise UserError(f"site-url in _quarto.yml is '{given}'; give a whole address, such as https://example.org/study, or none")
+    return str(given).rstrip("/")
 
 
 def complete_addresses(site: Path) -> None:

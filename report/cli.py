@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from pipeline.errors import STOPPED, NotAllowed, UnknownName, UserError, mendable
 from pipeline.layout import forbidden, named_path
+from report.addresses import site_address
 from report.placing import put_in_place
 from report.study import ROOT, STUDY_VARIABLE, Study, find_study
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             refuse_without_pages(ROOT)
             renderer = choose_renderer(options.renderer)
             refuse_foreign(options.site)
+            site_address()  # a wrong one is told before anything is drawn
             if options.check:
                 return 0
             study = find_study(options.study)

@@ -161,6 +161,35 @@ def test_the_hook_finds_the_python_of_the_cells(tmp_path, monkeypatch):
     assert interpreter.noted_interpreter() == __file__
 
 
+@pytest.mark.parametrize(("told", "expected"), [
+    ("", ""), ("site-url:", ""), ("site-url: ''", ""), ("site-url: https://example.org/study/", "https://example.org/study"),
+])
+def test_the_address_of_the_site_may_be_left_out(tmp_path, monkeypatch, told, expected):
+    from report import addresses
+
+    (tmp_path / "_quarto.yml").write_text(f"website:\n  title: x\n  {told}\n", encoding="utf-8")
+    monkeypatch.setattr(addresses, "ROOT", tmp_path)
+    assert addresses.site_address() == expected
+
+
+@pytest.mark.parametrize(("told", "expected"), [
+    ("site-url: example.org/study", "error: site-url in _quarto.yml is 'example.org/study'; give a whole address"),
+    ("site-url: 5", "error: site-url in _quarto.yml is '5'; give"),
+    ("site-url: http://", "error: site-url in _quarto.yml is 'http://'; give"),
+    ("site-url: [", "_quarto.yml cannot be read ("),
+])
+def test_a_wrong_address_of_the_site_is_told_in_one_line_before_anything_is_drawn(tiny, tmp_path, monkeypatch, capfd, told, expected):
+    from report import addresses
+    from report.cli import main
+
+    (tmp_path / "_quarto.yml").write_text(f"website:\n  {told}\n", encoding="utf-8")
+    monkeypatch.setattr(addresses, "ROOT", tmp_path)
+    assert main(["--study", str(tiny / "study"), "--site", str(tmp_path / "site"), "--renderer", "embedded"]) == 2
+    out, err = capfd.readouterr()
+    assert not out and expected in err and err.count("\n") == 1
+    assert not (tmp_path / "site").exists()
+
+
 def test_heads_get_whole_addresses_where_the_site_s_own_is_known(tiny, tmp_path, monkeypatch):
     from report import addresses
 
