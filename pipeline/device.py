@@ -71,17 +71,21 @@ def choose_backend(device: str, fast: bool) -> Backend:
     """The fastest safe way to compute on `device`; `fast=False` gives plain fp32 in NCHW order."""
     if not fast:
         return Backend(device, bf16=False, channels_last=False)
-    return Backend(device, bf16=_has_bf16(device), channels_last=True)
+    return Backend(device, bf16=_gains_by_bf16(device), channels_last=True)
 
 
-def _has_bf16(device: str) -> bool:
-    """Whether bfloat16 is computed in hardware; emulated bfloat16 is ten times slower than fp32."""
+def _gains_by_bf16(device: str) -> bool:
+    """Whether the hardware multiplies bfloat16 faster than fp32; emulated bfloat16 is ten times slower.
+
+    AVX-512's instructions for it run at twice the rate of fp32 on AMD's processors, at half of it on Intel's, which have AMX
+    instead unless a virtual machine hides it (docs/performance.md).
+    """
     import torch
 
     if device == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+    amx, avx512 = (getattr(torch.cpu, name, lambda: False)() for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return amx or (avx512 and "AMD" in _processor())
 
 
 def products_lag() -> bool:

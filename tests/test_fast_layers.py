@@ -68,6 +68,17 @@ def test_products_lag_on_amd_processors_with_avx_512(processor, capability, mkl,
     assert device.products_lag() is lag
 
 
+@pytest.mark.parametrize(("processor", "amx", "avx512", "gains"), [
+    ("Intel(R) Xeon(R) Processor", True, True, True), ("Intel(R) Xeon(R) Processor", False, True, False),
+    ("AMD EPYC", False, True, True), ("AMD Ryzen 5 3600", False, False, False)])
+def test_bf16_is_taken_where_it_multiplies_faster_than_fp32(processor, amx, avx512, gains, monkeypatch):
+    monkeypatch.setattr(device, "_processor", lambda: processor)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert device.choose_backend("cpu", fast=True) == Backend("cpu", bf16=gains, channels_last=True)
+    assert not device.choose_backend("cpu", fast=False).bf16
+
+
 @pytest.mark.parametrize(("dtype", "pixels", "taken"), [
     (torch.float32, 4, {"convolve", "image_gradient", "weight_gradient"}), (torch.float32, 12, set()),
     (torch.bfloat16, 4, {"convolve", "image_gradient", "weight_gradient"}), (torch.bfloat16, 8, {"weight_gradient"}),
