@@ -1,6 +1,7 @@
 """What the bench counts and compares: operations by hand, and the same work on both sides."""
 
 import doctest
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.benchmarks import ablation, floors, timing, trainings
+from pipeline.benchmarks import ablation, floors, framework, timing, trainings
 from pipeline.benchmarks import run as bench
 from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.floors import BYTES_PER_WEIGHT, Machine, Work, drift, training_work
@@ -133,10 +134,34 @@ def test_large_images_are_timed_where_a_study_runs_its_jobs(monkeypatch):
 
     study = SimpleNamespace(backend=PLAIN, settings=load_settings("tiny", ["batch_size=2"]), engine=Here(0))
     against, share = bench._large_images(study, Machine(matrix_rate=1e12, plain_rate=1e12, bandwidth=1e10))
-    assert len(asked) == 1 + timing.REPETITIONS  # the first is the warm-up
+    assert len(asked) == timing.REPETITIONS
     assert against["other_s"] is None and against["ours_s"] > share["ours_s"] > 0
     operations = 2 * training_work(build_model("ResNet18_nowig", 128), 128, 2, PLAIN).operations  # two steps
     assert share["ratio"] == pytest.approx(operations / share["ours_s"] / 1e12)
+
+
+def test_what_the_framework_does_before_its_last_epoch_is_not_counted(monkeypatch):
+    clock = [0.0]
+
+    class Trainer:
+        def __init__(self, max_epochs, **_):
+            self.epochs = max_epochs
+
+        def fit(self, module, training, watching):
+            clock[0] += 100  # it starts, and tries the scoring once
+            for epoch in range(self.epochs):
+                module.on_train_epoch_start()
+                losses = [module.training_step(batch, index) for index, batch in enumerate(training)]
+                assert len(losses) == 2 and all(loss.requires_grad for loss in losses)
+                for index, batch in enumerate(watching):
+                    module.validation_step(batch, index)
+                clock[0] += 20 - epoch
+
+    monkeypatch.setitem(sys.modules, "lightning", SimpleNamespace(LightningModule=nn.Module, Trainer=Trainer))
+    monkeypatch.setattr(framework.time, "perf_counter", lambda: clock[0])
+    assert framework.is_installed()
+    network, data = build_model("CNN1", 128), bench._random_images(128, 4)
+    assert framework.last_epoch_with_lightning(network, data, bench.VALUES, 3, 2, "cpu") == 18
 
 
 def test_the_rate_of_a_cpu_is_that_of_the_quicker_library(monkeypatch):

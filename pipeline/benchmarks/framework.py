@@ -1,5 +1,7 @@
 """The same training in PyTorch Lightning with its defaults, as a second thing to compare with."""
 
+import time
+
 import torch
 from torch import nn
 
@@ -16,8 +18,12 @@ def is_installed() -> bool:
     return True
 
 
-def fit_with_lightning(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int, device: str) -> None:
-    """Train `model` and score the watched slices after every epoch, with Lightning's defaults (fp32, its own loop)."""
+def last_epoch_with_lightning(model: nn.Module, data: TrainingData, chosen: Hyperparameters, epochs: int, batch_size: int,
+                              device: str) -> float:
+    """Train `model` and score the watched slices after every epoch, with Lightning's defaults (fp32, its own loop).
+
+    Returns the seconds of the last epoch; what Lightning does once, before the first, is no part of it.
+    """
     import logging
     import warnings
 
@@ -39,10 +45,22 @@ def fit_with_lightning(model: nn.Module, data: TrainingData, chosen: Hyperparame
             optimizer = torch.optim.Adam(self.parameters(), chosen.lr, weight_decay=chosen.wd)
             return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)]
 
+        def on_train_epoch_start(self):
+            self.started = _now(device)
+
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     training, watching = plain_loaders(data, batch_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it would have more loader workers than this machine has cores
         trainer = lightning.Trainer(max_epochs=epochs, accelerator="gpu" if device == "cuda" else "cpu", devices=1, logger=False,
                                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
-        trainer.fit(Study(), training, watching)
+        study = Study()
+        trainer.fit(study, training, watching)
+    return _now(device) - study.started
+
+
+def _now(device: str) -> float:
+    """The time at which the device has done what was asked of it."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
