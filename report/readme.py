@@ -25,7 +25,8 @@ from report.words import Words
 MEASURED = ROOT / "docs" / "measured"
 BENCH_FOLDER = ROOT / "docs" / "bench"
 BENCH = ("bench.json", "bench-parts.json")
-KINDS = ("bf16", "fp32", "cuda")  # a CPU that multiplies bf16, one that does not, a GPU; the first is told at length
+KINDS = ("bf16", "fp32", "cuda")  # a CPU that multiplies bf16 faster, one that does not, a GPU; the first is told at length
+SLOW = "slow-bf16"  # the bench of a CPU whose bf16 is slower than its fp32, while bf16 was still taken there
 
 # What cannot say itself what it is: files without a docstring, and folders shown as one line.
 COMMENTS = {
@@ -42,7 +43,7 @@ COMMENTS = {
     "data/README.md": "the data contract, how to bring one's own data",
     "docs/lung-mask.png": "the lung mask over a real slice",
     "docs/measured/": "numbers of measured runs that this page shows",
-    "docs/bench/": "numbers of the last bench on each kind of hardware, and of single steps on a GPU",
+    "docs/bench/": "numbers of the last bench on each kind of hardware, of one with bf16 where it is slow, and of single steps on a GPU",
     "docs/cluster.md": "several GPUs, or a Slurm cluster, with Ray",
     "docs/performance.md": "the floors, where the time goes, what was tried; written by report/readme.py",
     "docs/roc.svg": "the picture at the top of this page",
@@ -158,7 +159,7 @@ def render_performance() -> str:
     gpu = any(_kind(bench["parts"]) == "cuda" for bench in benches)
     steps, paper = (json.loads(path.read_text(encoding="utf-8")) for path in (BENCH_FOLDER / "gpu-steps.json", MEASURED / "paper.json"))
     return environment(escape=False).get_template("performance.md.j2").render(
-        benches=benches, gpu=gpu, g=steps, paper=paper, w=Words("en")) + "\n"
+        benches=benches, gpu=gpu, slow=_read_bench(BENCH_FOLDER / SLOW), g=steps, paper=paper, w=Words("en")) + "\n"
 
 
 def _read_bench(folder: Path) -> dict:
