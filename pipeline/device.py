@@ -77,8 +77,8 @@ def choose_backend(device: str, fast: bool) -> Backend:
 def _gains_by_bf16(device: str) -> bool:
     """Whether the hardware multiplies bfloat16 faster than fp32; emulated bfloat16 is ten times slower.
 
-    AVX-512's instructions for it run at twice the rate of fp32 on AMD's processors, at half of it on Intel's, which have AMX
-    instead unless a virtual machine hides it (docs/performance.md).
+    AVX-512's instructions for it ran at twice the rate of fp32 on AMD's processors, at half of it on Intel's, which have AMX
+    instead unless a virtual machine hides it (measured, docs/performance.md).
     """
     import torch
 
