@@ -158,7 +158,7 @@ def test_what_the_framework_does_before_its_last_epoch_is_not_counted(monkeypatc
                 clock[0] += 20 - epoch
 
     monkeypatch.setitem(sys.modules, "lightning", SimpleNamespace(LightningModule=nn.Module, Trainer=Trainer))
-    monkeypatch.setattr(framework.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
     assert framework.is_installed()
     network, data = build_model("CNN1", 128), bench._random_images(128, 4)
     assert framework.last_epoch_with_lightning(network, data, bench.VALUES, 3, 2, "cpu") == 18

@@ -1,11 +1,10 @@
 """The same training in PyTorch Lightning with its defaults, as a second thing to compare with."""
 
-import time
-
 import torch
 from torch import nn
 
 from pipeline.benchmarks.plain import plain_loaders
+from pipeline.benchmarks.timing import now
 from pipeline.training.loop import Hyperparameters, TrainingData
 
 
@@ -46,7 +45,7 @@ def last_epoch_with_lightning(model: nn.Module, data: TrainingData, chosen: Hype
             return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, chosen.mp)]
 
         def on_train_epoch_start(self):
-            self.started = _now(device)
+            self.started = now(device)
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     training, watching = plain_loaders(data, batch_size)
@@ -56,11 +55,4 @@ def last_epoch_with_lightning(model: nn.Module, data: TrainingData, chosen: Hype
                                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
         study = Study()
         trainer.fit(study, training, watching)
-    return _now(device) - study.started
-
-
-def _now(device: str) -> float:
-    """The time at which the device has done what was asked of it."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+    return now(device) - study.started

@@ -5,7 +5,6 @@ validation slices. Medians over repetitions after a warm-up; the epochs are cut 
 needs what this machine lacks is left out and said to be left out.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,7 +22,7 @@ from pipeline.benchmarks.alike import told_apart
 from pipeline.benchmarks.breakdown import PARTS, time_parts
 from pipeline.benchmarks.floors import Machine, drift, measure_machine, training_work
 from pipeline.benchmarks.growth import FACTORS, measure_growth
-from pipeline.benchmarks.timing import REPETITIONS, medians_in_turn
+from pipeline.benchmarks.timing import REPETITIONS, medians_in_turn, now
 from pipeline.benchmarks.trainings import copied, least_seconds, reseeded, shortened, smallest, train_in_stages, train_plainly
 from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend, device_name
@@ -174,7 +173,7 @@ def _large_epoch(backend: Backend, batch: int) -> tuple[float, float]:
     model = place(build_model("ResNet18_nowig", LARGE), backend)
     data = _random_images(LARGE, LARGE_IMAGES[backend.device]).near(backend)  # as in a study, whose trials find it there
     ends: list[float] = []
-    fit_network(model, data, VALUES, LARGE_EPOCHS, batch, 0, backend, after_epoch=lambda *_: ends.append(time.perf_counter()))
+    fit_network(model, data, VALUES, LARGE_EPOCHS, batch, 0, backend, after_epoch=lambda *_: ends.append(now(backend.device)))
     (scoring,) = medians_in_turn([partial(predict_slices, model, data.watched, backend)], backend.device, 1)
     return ends[-1] - ends[-2], scoring
 

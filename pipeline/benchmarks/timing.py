@@ -29,14 +29,24 @@ def shortest_seconds(work: Callable[[], object], device: str, repetitions: int) 
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:
-    start = time.perf_counter()
-    run_until_done(work, device)
-    return time.perf_counter() - start
+    start = now(device)
+    work()
+    return now(device) - start
 
 
 def run_until_done(work: Callable[[], object], device: str) -> None:
     """Run `work` and wait for what it left running on the device."""
     work()
+    _wait_for(device)
+
+
+def now(device: str) -> float:
+    """The time, in seconds, at which the device has done what was asked of it."""
+    _wait_for(device)
+    return time.perf_counter()
+
+
+def _wait_for(device: str) -> None:
     if device == "cuda":
         import torch
 
