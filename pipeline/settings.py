@@ -20,7 +20,7 @@ SEARCHES = ("coordinate", "grid")
 # Below 128 pixels CNN1 and CNN2 have no feature map left in front of their first linear layer.
 SMALLEST_IMAGE = 128
 # Beyond these only a slip of the finger asks for more; the seed has to fit into the generators of numpy and torch.
-MOST_PATIENTS, LARGEST_SEED = 100_000, 2**32 - 1
+MOST_PATIENTS, FURTHEST_HU, LARGEST_SEED = 100_000, 100_000, 2**32 - 1
 # Slices watched after each epoch where the setting leaves the number to the machine and it has no fast arithmetic.
 FEW_SLICES = 2
 
@@ -231,6 +231,7 @@ def check(settings: Settings) -> None:
     require("nested", settings.folds > 1 or not settings.nested, "it belongs to a cross-validation; add --folds N")
     require("window", len(settings.window) == 2 and settings.window[0] < settings.window[1],
             "give the lower and then the upper edge in HU, for example -1000,400")
+    require("window", max(map(abs, settings.window)) <= FURTHEST_HU, f"give edges from {-FURTHEST_HU} to {FURTHEST_HU} HU")
     require("source_path", bool(settings.source_path) or settings.source == "synthetic",
             f"the source '{settings.source}' needs a path; add --set source_path=PATH")
     require("external_path", bool(settings.external_path) or settings.external in ("none", *SYNTHETIC),
