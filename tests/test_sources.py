@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.lungs import segment_lungs
-from pipeline.data.make import make_dataset
+from pipeline.data.make import make_dataset, pseudonyms
 from pipeline.data.prepare import prepare
 from pipeline.data.preview import preview
 from pipeline.data.reading import read_picture, read_scan, read_stack
@@ -178,6 +178,19 @@ def test_slices_come_with_the_age_and_sex_of_their_table(tmp_path):
     (tmp_path / "labels.csv").write_text("id,label,age,sex\nanna,0,70,F\nbor,1,,\n")
     source = open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"]))
     assert [(patient.age, patient.sex) for patient in map(source.load, ("anna", "bor"))] == [(70.0, "F"), (None, None)]
+
+
+def test_an_age_may_have_a_decimal_comma(tmp_path):
+    np.save(tmp_path / "anna.npy", np.full((10, 16, 16), 100, np.uint8))
+    (tmp_path / "labels.csv").write_text("id;label;age\nanna;0;61,5\n")
+    assert open_source(load_settings("tiny", ["source=slices", f"source_path={tmp_path}"])).load("anna").age == 61.5
+
+
+def test_a_name_tells_of_a_patients_place_and_of_nothing_else():
+    assert pseudonyms(["train", "test", "train"]) == ["p001", "p002", "p003"]
+    assert pseudonyms(["external"] * 2) == ["e001", "e002"]
+    many = pseudonyms(["train"] * 12345)
+    assert (many[0], many[-1], len(set(many))) == ("p00001", "p12345", 12345)
 
 
 @pytest.mark.parametrize(("age", "sex", "what"), [

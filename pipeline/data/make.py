@@ -1,6 +1,5 @@
 """The data stage: reads or makes every patient, splits them, and writes the dataset."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
     finally:
         for path in unfinished:
             path.unlink(missing_ok=True)
-    return _write_tables(settings, layout, keys, patients, splits)
+    return _write_tables(settings, layout, patients, splits)
 
 
 def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
@@ -112,23 +111,27 @@ def _notice_odd(brightest: float, lit: float) -> None:
               "from the body around them, so cut the lungs out, or give scans in HU with source=volumes", file=sys.stderr)
 
 
-def pseudonym(key: object, seed: int) -> str:
-    """A name that does not give the patient away: the first 8 hex digits of a seeded SHA-256."""
-    return "p" + hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()[:8]
+def pseudonyms(splits: Sequence[str]) -> list[str]:
+    """A name for each patient, of these splits in the source's order: `p001` is the first, `e001` the first from elsewhere.
+
+    It follows from the place alone. A digest of the id would give the id away to whoever tries all that may be.
+    """
+    digits = max(3, len(str(len(splits))))
+    return [f"{'e' if split == EXTERNAL else 'p'}{place:0{digits}}" for place, split in enumerate(splits, start=1)]
 
 
-def _write_tables(settings: Settings, layout: Layout, keys, patients, splits) -> list[Path]:
+def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[Path]:
     rows = [
-        {"id": pseudonym(key, settings.seed), "split": split, "source": settings.source,
-         **{name: patient[name] for name in ("label", "age", "sex", "lesion_fraction")}}
-        for key, patient, split in zip(keys, patients, splits, strict=True)
+        {"id": name, "split": split, "source": settings.source,
+         **{column: patient[column] for column in ("label", "age", "sex", "lesion_fraction")}}
+        for name, patient, split in zip(pseudonyms(splits), patients, splits, strict=True)
     ]
     write_csv(layout.patients, rows, PATIENT_COLUMNS)
     paths = [layout.patients, layout.slices, *([layout.lesions] if layout.lesions.exists() else [])]
     labels = [patient["label"] for patient in patients]
     write_json(layout.dataset, {
         "source": settings.source,
-        "patients": len(keys), "slices": settings.slices, "image_size": settings.image_size,
+        "patients": len(patients), "slices": settings.slices, "image_size": settings.image_size,
         "window_hu": list(settings.window), "split_fractions": list(settings.split), "seed": settings.seed,
         "counts": {name: {"mild": sum(s == name and y == 0 for s, y in zip(splits, labels, strict=True)),
                           "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}

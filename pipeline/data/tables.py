@@ -1,6 +1,7 @@
 """Reads the CSV files a user brings, and refuses those that break the contract of `data/README.md`."""
 
 import csv
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ def _check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:
     """Refuse an age that is no number of years and a sex other than F or M; both may be empty or absent."""
     for number, row in enumerate(rows, start=2):
         age, sex = row.get("age") or "", row.get("sex") or ""
-        if age and not (_is_number(age) and 0 <= float(age) < OLDEST):
+        if age and not 0 <= _years(age) < OLDEST:
             raise BadTable(path, f"line {number} has age '{age}'", "give it in years, or leave it empty")
         if sex.upper() not in ("", "F", "M"):
             raise BadTable(path, f"line {number} has sex '{sex}'", "use F or M, or leave it empty")
@@ -103,7 +104,7 @@ def _check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 def age_and_sex(row: dict[str, str]) -> tuple[float | None, str | None]:
     """Age in years and sex, `F` or `M`, of a checked row; None where it does not tell."""
-    return float(row["age"]) if row.get("age") else None, (row.get("sex") or "").upper() or None
+    return _years(row["age"]) if row.get("age") else None, (row.get("sex") or "").upper() or None
 
 
 def _notice_unused(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str]) -> None:
@@ -113,9 +114,9 @@ def _notice_unused(path: Path, rows: Sequence[dict[str, str]], known: Sequence[s
         print(f"notice: {path}: not used: {', '.join(unused)}; the columns known are {', '.join(known)}", file=sys.stderr)
 
 
-def _is_number(text: str) -> bool:
+def _years(text: str) -> float:
+    """A number with a decimal point or comma; what is none gives no number."""
     try:
-        float(text)
+        return float(text.replace(",", "."))
     except ValueError:
-        return False
-    return True
+        return math.nan
