@@ -1,8 +1,4 @@
-"""Reads scans and pictures from files; the only module that knows file formats.
-
-SimpleITK reads DICOM, NIfTI, MHA and the like. It is imported where it is used, so that a machine
-without it still runs the synthetic study.
-"""
+"""Reads scans and pictures from files; what their formats mean to a study stands here alone."""
 
 import re
 from collections.abc import Mapping
@@ -11,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import MissingPackage, MissingPath, UnreadableFile
+from pipeline.data.itk import ADVICE, Place, read_image
+from pipeline.errors import MissingPath, UnreadableFile
 
-ADVICE = "give a DICOM file or folder, or a NIfTI, MHA, NRRD, PNG or NPY file"
 NUMBERS = "iufb"  # numpy's kinds
 AIR = -1000.0  # HU
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -21,11 +17,13 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan as read: volume float32 (z, y, x) in HU (LPS axes), finite, spacing (z, y, x) in mm, header text by key."""
+    """A scan as read: volume float32 (z, y, x) in HU (LPS axes), finite, spacing (z, y, x) in mm, header text by key,
+    place of its voxels, None where its format does not tell."""
 
     volume: np.ndarray
     spacing: tuple[float, float, float]
     header: Mapping[str, str]
+    place: Place | None = None
 
 
 def read_scan(path: Path) -> Scan:
@@ -38,20 +36,8 @@ def read_scan(path: Path) -> Scan:
         raise MissingPath(path, ADVICE)
     if path.suffix == ".npy":
         return Scan(_as_volume(_read_npy(path), path), (1.0, 1.0, 1.0), {})
-    itk = _simple_itk()
-    try:
-        image, header = _read_series(itk, path) if path.is_dir() else _read_file(itk, path)
-        if image.GetDimension() == 3:
-            image = itk.DICOMOrient(image, "LPS")
-        array = _numbers(itk.GetArrayFromImage(image), path)
-    except RuntimeError as error:
-        raise UnreadableFile(path, _last_line(error), ADVICE) from error
-    values = image.GetNumberOfComponentsPerPixel()
-    if values > 1:
-        raise UnreadableFile(path, f"its pixels hold {values} values each, as colours do, not one in Hounsfield units",
-                             "give the scan itself, not a picture of it")
-    spacing = tuple(reversed(image.GetSpacing())) if image.GetDimension() == 3 else (1.0, *reversed(image.GetSpacing()))
-    return Scan(_as_volume(array, path), spacing, header)
+    image = read_image(path)
+    return Scan(_as_volume(_numbers(image.array, path), path), image.spacing, image.header, image.place)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -66,13 +52,14 @@ def read_picture(path: Path) -> np.ndarray:
         if array.ndim != 2:
             raise UnreadableFile(path, f"its array has shape {array.shape}", "store a slice (y, x)")
         return scale_to_one(array, path)
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            return scale_to_one(_grey(picture), path)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            array = _grey(picture)
+    except Exception as error:  # each format of Pillow's raises its own kinds on a bad file
         raise UnreadableFile(path, error, "give a PNG or NPY file with one slice") from error
+    return scale_to_one(array, path)
 
 
 def _grey(picture) -> np.ndarray:
@@ -144,37 +131,3 @@ def _as_volume(array: np.ndarray, path: Path) -> np.ndarray:
     if array.ndim not in (2, 3):
         raise UnreadableFile(path, f"its array has shape {array.shape}", "store one volume (z, y, x)")
     return np.nan_to_num(np.asarray(array if array.ndim == 3 else array[None], np.float32), nan=AIR, posinf=AIR, neginf=AIR)
-
-
-def _last_line(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else "unknown format"
-
-
-def _read_file(itk, path: Path) -> tuple:
-    """The image and its header."""
-    image = itk.ReadImage(str(path))
-    return image, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-
-
-def _read_series(itk, folder: Path) -> tuple:
-    """The longest series in a folder and those below it, beside which scouts may lie, and the header of its first slice."""
-    names = itk.ImageSeriesReader.GetGDCMSeriesFileNames
-    found = [names(str(place), series) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
-             for series in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
-    if not found:
-        raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
-    reader = itk.ImageSeriesReader()
-    reader.SetFileNames(max(found, key=len))
-    reader.MetaDataDictionaryArrayUpdateOn()
-    image = reader.Execute()
-    return image, {key: reader.GetMetaData(0, key) for key in reader.GetMetaDataKeys(0)}
-
-
-def _simple_itk():
-    try:
-        import SimpleITK
-    except ImportError:
-        raise MissingPackage("SimpleITK", "reading DICOM, NIfTI and MHA files") from None
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    return SimpleITK

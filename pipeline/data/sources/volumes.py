@@ -51,11 +51,26 @@ class VolumesSource:
 
 def read_mask(path: Path, scan: Scan) -> np.ndarray:
     """A mask of the lungs or the lesions, bool (z, y, x): every label above 0."""
-    mask = read_scan(path).volume > 0
-    if mask.shape != scan.volume.shape:
-        raise UnreadableFile(path, f"mask {mask.shape} and scan {scan.volume.shape} differ in shape",
+    mask = read_scan(path)
+    if mask.volume.shape != scan.volume.shape:
+        raise UnreadableFile(path, f"mask {mask.volume.shape} and scan {scan.volume.shape} differ in shape",
                              "give a mask on the grid of its scan")
-    return mask
+    if not _aligned(mask, scan):
+        raise UnreadableFile(path, "its directions and origin, or the lack of them, would lay it on its scan mirrored",
+                             "give a mask in the format of its scan, with the scan's own directions and origin")
+    return mask.volume > 0
+
+
+def _aligned(mask: Scan, scan: Scan) -> bool:
+    """Whether a mask and a scan, each turned to LPS by what its own file tells, still have their voxels on each other.
+
+    Where only one of them tells, it must not have been turned. Files that run in the same directions were turned alike; if they
+    run in others they have to begin at the same place, or one of them has lost it.
+    """
+    if mask.place is None or scan.place is None:
+        told = mask.place or scan.place
+        return told is None or told.axes == "LPS"
+    return mask.place.axes == scan.place.axes or np.allclose(mask.place.origin, scan.place.origin, atol=max(scan.spacing))
 
 
 def read_age_and_sex(header) -> tuple[float | None, str | None]:

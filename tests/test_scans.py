@@ -1,0 +1,145 @@
+"""Scans from files: refused where they are not whole, and masks on the voxels they were drawn on, however a file runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.reading import Scan, read_picture, read_scan
+from pipeline.data.sources.volumes import read_mask
+from pipeline.errors import UnreadableFile
+from tests.long_runs import ROOT
+
+DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
+
+
+@pytest.fixture
+def image(rng):
+    """A volume of noise on an uneven grid, away from the origin."""
+    import SimpleITK
+
+    image = SimpleITK.GetImageFromArray(rng.integers(-1000, 400, (6, 20, 24)).astype(np.int16))
+    image.SetSpacing((0.7, 0.8, 2.0))
+    image.SetOrigin((-100.0, -120.0, 30.0))
+    return image
+
+
+def write(image, path: Path, packed: bool = False) -> Path:
+    import SimpleITK
+
+    SimpleITK.WriteImage(image, str(path), packed)
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "packed"), [(".nii", False), (".nii.gz", True), (".mha", False), (".mha", True), (".nrrd", False),
+                                                (".nrrd", True)])
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_a_scan_that_was_cut_off_is_refused(image, tmp_path, suffix, packed, kept):
+    whole = write(image, tmp_path / f"scan{suffix}", packed)
+    assert read_scan(whole).volume.shape == (6, 20, 24)
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(whole.read_bytes()[:int(kept * whole.stat().st_size)])
+    with pytest.raises(UnreadableFile, match=rf"cut{suffix} cannot be read .*; copy or fetch it anew"):
+        read_scan(cut)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_a_dicom_file_that_was_cut_off_is_refused(tmp_path, kept):
+    (tmp_path / "cut.dcm").write_bytes(DICOM.read_bytes()[:int(kept * DICOM.stat().st_size)])
+    with pytest.raises(UnreadableFile, match="cut.dcm"):
+        read_scan(tmp_path / "cut.dcm")
+
+
+def test_of_a_pair_of_header_and_data_the_data_may_be_cut_off(image, tmp_path):
+    header, data = write(image, tmp_path / "scan.hdr"), tmp_path / "scan.img"
+    np.testing.assert_array_equal(read_scan(header).volume, read_scan(write(image, tmp_path / "scan.nii")).volume)
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(UnreadableFile, match=r"scan.img cannot be read \(it ends after 5759 of 5760 bytes\)"):
+        read_scan(header)
+
+
+def test_a_nifti_file_whose_compression_is_damaged_is_refused(rng, tmp_path):
+    import SimpleITK
+
+    path = write(SimpleITK.GetImageFromArray(rng.integers(-1000, 400, (40, 64, 64)).astype(np.int16)), tmp_path / "scan.nii.gz")
+    damaged = bytearray(path.read_bytes())
+    damaged[-6] ^= 1  # of the check sum
+    path.write_bytes(damaged)
+    with pytest.raises(UnreadableFile, match="scan.nii.gz cannot be read .CRC check failed"):
+        read_scan(path)
+
+
+def test_a_key_that_is_no_ascii_does_not_hide_the_others(image, tmp_path):
+    image.SetMetaData("PatientAge", "061Y")
+    path = write(image, tmp_path / "scan.mha")
+    path.write_bytes(path.read_bytes().replace(b"PatientAge", b"Starost \xbe = 1\nPatientAge", 1))
+    assert read_scan(path).header["PatientAge"] == "061Y"
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".png", ".tif"])
+def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path, monkeypatch, suffix):
+    from PIL import Image
+
+    Image.new("L", (40, 40)).save(tmp_path / f"slice{suffix}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with pytest.raises(UnreadableFile, match=f"slice{suffix} cannot be read .Image size .1600 pixels. exceeds limit"):
+        read_picture(tmp_path / f"slice{suffix}")
+
+
+@pytest.mark.parametrize(("places", "told"), [
+    (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((0, 0, 1, 1), "0 to 1 mm"), ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
+])
+def test_gaps_in_a_dicom_series_are_noticed(tmp_path, capsys, places, told):
+    import SimpleITK
+
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for index, place in enumerate(places):
+        image = SimpleITK.GetImageFromArray(np.full((1, 8, 8), index, np.int16))[:, :, 0]
+        for tag, value in {"0008|0060": "CT", "0020|000e": "1.2.1", "0020|000d": "1.2", "0008|0018": f"1.2.1.{index + 1}",
+                           "0020|0032": f"0\\0\\{place}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(index)}.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(tmp_path / f"{index}.dcm"))
+        writer.Execute(image)
+    assert len(read_scan(tmp_path).volume) == len(places)
+    notice = f"notice: {tmp_path}: its slices lie {told} apart; some may be missing, or there twice\n"
+    assert capsys.readouterr().err == (notice if told else "")
+
+
+@pytest.mark.parametrize("of_the_scan", ["LPS", "RAS", "LAS", "PIL"])
+@pytest.mark.parametrize("of_the_mask", ["LPS", "RAS", "LAS"])
+def test_a_mask_that_runs_in_other_directions_than_its_scan_lies_on_the_same_voxels(image, tmp_path, of_the_scan, of_the_mask):
+    import SimpleITK
+
+    scan = read_scan(write(SimpleITK.DICOMOrient(image, of_the_scan), tmp_path / "scan.nii.gz"))
+    mask = write(SimpleITK.Cast(SimpleITK.DICOMOrient(image, of_the_mask) > 0, SimpleITK.sitkUInt8), tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(read_mask(mask, scan), scan.volume > 0)
+
+
+@pytest.mark.parametrize(("axes", "fits"), [("LPS", True), ("RAS", False), ("LAS", False)])
+@pytest.mark.parametrize("suffix", [".npy", ".nii.gz"])
+def test_a_mask_without_directions_fits_only_a_scan_that_is_not_turned(image, tmp_path, axes, fits, suffix):
+    import SimpleITK
+
+    image = SimpleITK.DICOMOrient(image, axes)
+    scan, mask = read_scan(write(image, tmp_path / "scan.nii.gz")), tmp_path / f"mask{suffix}"
+    array = (SimpleITK.GetArrayFromImage(image) > 0).astype(np.uint8)
+    if suffix == ".npy":
+        np.save(mask, array)
+    else:
+        write(SimpleITK.GetImageFromArray(array), mask)
+    if fits:
+        np.testing.assert_array_equal(read_mask(mask, scan), scan.volume > 0)
+    else:
+        with pytest.raises(UnreadableFile, match=f"mask{suffix} cannot be read .*would lay it on its scan mirrored.*format of its scan"):
+            read_mask(mask, scan)
+
+
+def test_a_mask_that_would_be_turned_fits_no_scan_without_directions(image, tmp_path):
+    import SimpleITK
+
+    volume = SimpleITK.GetArrayFromImage(image)
+    scan = Scan(volume.astype(np.float32), (1.0, 1.0, 1.0), {})
+    np.testing.assert_array_equal(read_mask(write(image > 0, tmp_path / "mask.mha"), scan), volume > 0)
+    with pytest.raises(UnreadableFile, match="mirrored"):
+        read_mask(write(SimpleITK.DICOMOrient(image, "RAS") > 0, tmp_path / "turned.mha"), scan)
