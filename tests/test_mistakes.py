@@ -19,8 +19,14 @@ from safetensors import SafetensorError
 
 from pipeline import errors
 from pipeline.cli import main
+from pipeline.data.make import MOST_TOLD, write_dataset
 from pipeline.data.preview import main as preview_main
+from pipeline.engine import Engine
+from pipeline.errors import UserError
+from pipeline.layout import Layout
 from pipeline.lock import alone_in
+from pipeline.progress import Progress
+from pipeline.settings import load_settings
 from pipeline.weights import write_safetensors, write_weights
 from report import errors as report_errors
 from report.cli import main as report_main
@@ -339,17 +345,39 @@ def test_a_mistake_found_by_a_worker_comes_back_as_it_was(kind):
     assert type(back) is kind and str(back) == str(found)
 
 
-def test_a_damaged_picture_found_by_a_worker_is_one_line(tmp_path):
-    for patient in range(10):
-        (tmp_path / f"p{patient}").mkdir()
+@pytest.mark.parametrize("damaged", [["p3"], ["p07", "p11", "p3"]])
+def test_each_damaged_picture_found_by_a_worker_is_one_line(tmp_path, damaged):
+    names = sorted([f"p{patient:02}" for patient in range(12)] + ["p3"])
+    for value, name in enumerate(names, start=1):
+        (tmp_path / name).mkdir()
         for index in range(10):
-            Image.fromarray(np.full((8, 8), patient + 1, np.uint8)).save(tmp_path / f"p{patient}" / f"{index}.png")
-    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"p{patient},{patient % 2}\n" for patient in range(10)))
-    (tmp_path / "p3" / "4.png").write_bytes(b"not a picture")
+            Image.fromarray(np.full((8, 8), value, np.uint8)).save(tmp_path / name / f"{index}.png")
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},{value % 2}\n" for value, name in enumerate(names)))
+    for name in damaged:
+        (tmp_path / name / "4.png").write_bytes(b"not a picture")
     done = run_command("data", "--profile", "tiny", "--set", "source=slices", f"source_path={tmp_path}", "--out", tmp_path / "out",
                        "--quiet")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: {tmp_path / 'p3' / '4.png'}") and "give a PNG or NPY file with one slice" in done.stderr
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2 and len(lines) == len(damaged)
+    for line, name in zip(lines, damaged, strict=True):
+        assert line.startswith(f"error: {tmp_path / name / '4.png'}") and "give a PNG or NPY file with one slice" in line
+
+
+def test_where_many_patients_cannot_be_used_the_rest_is_left_unread(tmp_path):
+    read = []
+
+    class Source:
+        def keys(self):
+            return list(range(100))
+
+        def load(self, key):
+            read.append(key)
+            raise UserError("mend your environment" if key < 2 else f"patient {key} cannot be used")
+
+    with pytest.raises(UserError) as found, Engine(0) as engine:
+        write_dataset(Source(), load_settings("tiny"), Layout(tmp_path), engine, Progress(quiet=True), None)
+    assert read == list(range(MOST_TOLD)) and not list((tmp_path / "data").iterdir())
+    assert str(found.value).split("\nerror: ") == ["mend your environment", *(f"patient {key} cannot be used" for key in read[2:])]
 
 
 def test_a_preview_of_an_unknown_kind_is_one_line(tmp_path):

@@ -22,6 +22,8 @@ from pipeline.settings import Settings
 FAINT = 0.25
 # Lungs alone light less than half of a slice; where much more is lit, they were not cut out of the body.
 MOSTLY_LIT = 0.75
+# Patients who cannot be used, each of whom is told before the rest is left unread.
+MOST_TOLD = 20
 
 Deal = Callable[[Sequence, Sequence[dict]], list[str]]
 
@@ -34,9 +36,13 @@ class _Load:
     key: object
 
 
-def _load(job: _Load) -> tuple[PreparedPatient, dict]:
-    """The patient, and what is told of it: to find that takes longer than to store the slices, so it is part of the job."""
-    patient = job.source.load(job.key)
+def _load(job: _Load) -> tuple[PreparedPatient, dict] | UserError:
+    """The patient, and what is told of it: to find that takes longer than to store the slices, so it is part of the job.
+    The error where the patient cannot be used, as there may be others."""
+    try:
+        patient = job.source.load(job.key)
+    except UserError as error:
+        return error
     return patient, {
         "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
         "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
@@ -91,13 +97,21 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
 
 def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
     patients: list[dict] = [{}] * len(keys)
+    refused: dict[int, UserError] = {}
     with progress.bar("data", len(keys)) as bar:
-        for index, (patient, told) in engine.run(_load, [_Load(source, key) for key in keys]):
-            patients[index] = told
-            slices[index] = patient.slices
-            if patient.lesions is not None:
-                lesions[index] = patient.lesions
+        for index, loaded in engine.run(_load, [_Load(source, key) for key in keys]):
+            if isinstance(loaded, UserError):
+                refused[index] = loaded
+                if len(refused) == MOST_TOLD:
+                    break
+            else:
+                patient, patients[index] = loaded
+                slices[index] = patient.slices
+                if patient.lesions is not None:
+                    lesions[index] = patient.lesions
             bar.advance()
+    if refused:
+        raise UserError("\nerror: ".join(dict.fromkeys(str(refused[index]) for index in sorted(refused))))
     return patients
 
 
