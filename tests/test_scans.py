@@ -1,5 +1,6 @@
 """Scans from files: refused where they are not whole, and masks on the voxels they were drawn on, however a file runs."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pipeline.data.reading import Scan, read_picture, read_scan
 from pipeline.data.sources.volumes import read_mask
 from pipeline.errors import UnreadableFile
+from tests.dicom import write_series
 from tests.long_runs import ROOT
 
 DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
@@ -90,20 +92,20 @@ def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path, monkeypatch, suff
     (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((0, 0, 1, 1), "0 to 1 mm"), ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
 ])
 def test_gaps_in_a_dicom_series_are_noticed(tmp_path, capsys, places, told):
-    import SimpleITK
-
-    writer = SimpleITK.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for index, place in enumerate(places):
-        image = SimpleITK.GetImageFromArray(np.full((1, 8, 8), index, np.int16))[:, :, 0]
-        for tag, value in {"0008|0060": "CT", "0020|000e": "1.2.1", "0020|000d": "1.2", "0008|0018": f"1.2.1.{index + 1}",
-                           "0020|0032": f"0\\0\\{place}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(index)}.items():
-            image.SetMetaData(tag, value)
-        writer.SetFileName(str(tmp_path / f"{index}.dcm"))
-        writer.Execute(image)
+    write_series(tmp_path, "1.2.1", [(0, 0, place) for place in places], 0)
     assert len(read_scan(tmp_path).volume) == len(places)
     notice = f"notice: {tmp_path}: its slices lie {told} apart; some may be missing, or there twice\n"
     assert capsys.readouterr().err == (notice if told else "")
+
+
+def test_an_axial_series_goes_before_a_longer_coronal_one(tmp_path):
+    write_series(tmp_path / "axial", "1.2.1", [(0, 0, place) for place in range(4)], 4)
+    write_series(tmp_path / "coronal", "1.2.2", [(0, place, 0) for place in range(7)], 7, "1\\0\\0\\0\\0\\-1")
+    write_series(tmp_path / "turned", "1.2.3", [(0, 0, place) for place in range(3)], 3, "0.8\\0.6\\0\\-0.6\\0.8\\0")
+    for folder, value, shape in (("axial", 4, (4, 8, 8)), ("turned", 3, (3, 8, 8)), ("coronal", 7, (8, 7, 8))):
+        volume = read_scan(tmp_path).volume
+        assert (volume == value).all() and volume.shape == shape
+        shutil.rmtree(tmp_path / folder)
 
 
 @pytest.mark.parametrize("of_the_scan", ["LPS", "RAS", "LAS", "PIL"])
@@ -113,6 +115,7 @@ def test_a_mask_that_runs_in_other_directions_than_its_scan_lies_on_the_same_vox
 
     scan = read_scan(write(SimpleITK.DICOMOrient(image, of_the_scan), tmp_path / "scan.nii.gz"))
     mask = write(SimpleITK.Cast(SimpleITK.DICOMOrient(image, of_the_mask) > 0, SimpleITK.sitkUInt8), tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(scan.volume, SimpleITK.GetArrayFromImage(image))
     np.testing.assert_array_equal(read_mask(mask, scan), scan.volume > 0)
 
 

@@ -315,7 +315,26 @@ def test_own_data_are_told_as_such(study, monkeypatch):
     assert "by the masks of the lesions, orders the test patients with an AUC of 0.750 (0.500 to 0.875)" in said(study, "oracle")[0]
     assert "po maskah sprememb testne bolnike razvrsti z AUC 0,750 (od 0,500 do 0,875)" in said(study, "oracle")[1]
     monkeypatch.setitem(study.dataset, "source", "slices")
+    monkeypatch.setitem(study.dataset, "lung_masks", None)
+    assert said(study, "data")[0].endswith("pixels.") and said(study, "data")[1].endswith("slikovnih točk.")
     assert "Hounsfield" not in said(study, "data")[0] and "Hounsfield" not in said(study, "data")[1]
+
+
+@pytest.mark.parametrize(("given", "english", "slovenian"), [
+    (24, "The lungs are those of masks that came with the scans.", "Pljuča določajo maske, priložene posnetkom."),
+    (0, "The lungs were found by threshold and morphology.", "Pljuča so bila poiskana s pragom in morfologijo."),
+    (5, "For some patients (5) the lungs are those of masks", "Pri delu bolnikov (skupaj 5) pljuča določajo maske, priložene posn"),
+    (None, "is 0.", "vrednost 0."),  # as in studies made before it was stored
+])
+def test_where_the_lungs_come_from_is_told(study, monkeypatch, given, english, slovenian):
+    assert said(study, "data")[0].endswith(" Where the lungs are is known from the formulas.")
+    assert said(study, "data")[1].endswith(" Kje so pljuča, je znano iz formul.")
+    assert study.dataset["lung_masks"] == study.dataset["patients"] == 24
+    monkeypatch.setitem(study.dataset, "source", "volumes")
+    monkeypatch.setitem(study.dataset, "lung_masks", given)
+    shown = said(study, "data")
+    assert english in shown[0] and slovenian in shown[1] and "formul" not in " ".join(shown)
+    assert given is not None or (shown[0].endswith(english) and shown[1].endswith(slovenian))
 
 
 def test_the_run_is_told_without_what_is_not_known(study, monkeypatch):

@@ -23,6 +23,7 @@ from pipeline.ledger import Ledger
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
 from pipeline.units import all_units, unit_digest
+from tests.dicom import write_series
 from tests.long_runs import ROOT
 
 DICOM = ROOT / "tests" / "data" / "chest-ct-slice.dcm"
@@ -53,19 +54,13 @@ def test_a_dicom_folder_tells_of_its_patient_as_a_file_does(tmp_path):
 
 @pytest.mark.parametrize("below", ["", "study/of a patient"])
 def test_of_several_series_in_a_folder_the_longest_is_read(tmp_path, below):
-    import SimpleITK
-
-    writer = SimpleITK.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
     for series, slices in (("1.2.1", 2), ("1.2.2", 5), ("1.2.3", 1)):
-        for index in range(slices):
-            image = SimpleITK.GetImageFromArray(np.full((1, 8, 8), slices, np.int16))[:, :, 0]
-            for tag, value in {"0008|0060": "CT", "0020|000e": series, "0020|000d": "1.2", "0008|0018": f"{series}.{index}",
-                               "0020|0032": f"0\\0\\{index}", "0020|0037": "1\\0\\0\\0\\1\\0", "0020|0013": str(index)}.items():
-                image.SetMetaData(tag, value)
-            (tmp_path / below / series).mkdir(parents=True, exist_ok=True)
-            writer.SetFileName(str(tmp_path / below / series / f"{index}.dcm" if below else tmp_path / f"{series}-{index}.dcm"))
-            writer.Execute(image)
+        written = tmp_path / below / series
+        write_series(written, series, [(0, 0, place) for place in range(slices)], slices)
+        if not below:  # all in one folder
+            for file in written.iterdir():
+                file.rename(tmp_path / f"{series}-{file.name}")
+            written.rmdir()
     assert read_scan(tmp_path).volume.shape == (5, 8, 8) and (read_scan(tmp_path).volume == 5).all()
 
 
@@ -113,6 +108,7 @@ def test_marked_lesions_come_with_their_slices_and_their_share_of_the_lungs(tmp_
     known = prepare(replace(scanned, lung_mask=scanned.lung_mask if lungs else None, spacing=(1.0, 1.0, 1.0)), 10, 128, (-1000, 400))
     np.testing.assert_array_equal(patient.lesions, known.lesions)
     assert patient.lesions.any() and patient.lesion_fraction == known.lesion_fraction > 0
+    assert patient.lungs_given == bool(lungs)
     if lungs:
         assert patient.lesion_fraction == (scanned.lesion_mask & scanned.lung_mask).sum() / scanned.lung_mask.sum()
     else:  # of the lungs in the ten slices, which are the lungs that were looked for

@@ -112,6 +112,16 @@ def test_fit_pads_to_a_square_and_keeps_the_range():
     np.testing.assert_array_equal(lying, upright.T)
 
 
+def test_pixels_that_are_not_square_become_so():
+    circle = np.hypot(*np.mgrid[-31.5:32, -31.5:32]) < 20
+    for plane, pixel in ((circle[::3], (3.0, 1.0)), (circle[:, ::3], (0.7, 2.1)), (circle[::2, ::2], (2.0, 2.0))):
+        kept = fit(plane, 64, pixel)
+        assert kept.shape == (64, 64) and np.abs(kept - circle).mean() < 0.03
+        assert (fit_mask(plane[None], 64, pixel)[0] != circle).mean() < 0.03
+    assert np.abs(fit(circle[::3], 64) - circle).mean() > 0.1
+    np.testing.assert_array_equal(fit(circle, 50, (0.801, 0.8)), fit(circle, 50))
+
+
 def test_a_smaller_image_is_averaged_and_not_sampled():
     stripes = np.tile(np.array([0, 1], np.float32), (32, 16))
     assert np.ptp(fit(stripes, 16)[2:-2, 2:-2]) < 0.2

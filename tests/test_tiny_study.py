@@ -39,7 +39,7 @@ def test_the_dataset_keeps_its_contract(tiny):
     with (tiny / "study" / "data" / "patients.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["split"] for row in rows} == {"train", "validation", "test"}
-    assert len({row["id"] for row in rows}) == 24
+    assert [row["id"] for row in rows] == [f"p{place:03}" for place in range(1, 25)]
 
 
 def test_the_score_of_a_patient_is_the_mean_of_ten_slices(tiny):
@@ -173,6 +173,7 @@ def _check_report(root):
     from report.words import Words
 
     study, words = Study(root).verify(), Words("en")
+    assert study.dataset["lung_masks"] is None
     say = Sentences(study, words)
     assert "Synthetic data" not in say.notice.markdown
     assert "cannot be graded" in say.localisation.markdown  # no lesion masks in this source

@@ -19,6 +19,7 @@ ADVICE = "give a DICOM file or folder, or a NIfTI, MHA, NRRD, PNG or NPY file"
 ANEW = "copy or fetch it anew"
 GZIP = b"\x1f\x8b"  # how such a file begins
 POSITION = "0020|0032"  # of a DICOM slice, mm
+DIRECTIONS = "0020|0037"  # of its rows and columns, cosines
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Read a file, or the longest DICOM series in a folder.
+    """Read a file, or the longest axial DICOM series in a folder.
 
     Raises UnreadableFile, also where a file ends too early, and MissingPackage. Says where a series has gaps.
     """
@@ -109,13 +110,16 @@ def _length(path: Path) -> int:
 
 
 def _read_series(itk, folder: Path) -> tuple:
-    """The longest series in a folder and those below it, beside which scouts may lie, and the header of its first slice."""
+    """The longest axial series in a folder and those below it, or the longest where none is axial, and the header of its first slice.
+
+    Scouts may lie beside it, and coronal views of the same scan, which may have more slices.
+    """
     names = itk.ImageSeriesReader.GetGDCMSeriesFileNames
     found = [names(str(place), series) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
              for series in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
     if not found:
         raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
-    longest = max(found, key=len)
+    longest = max(found, key=lambda files: (_is_axial(itk, files[0]), len(files)))
     reader = itk.ImageSeriesReader()
     reader.SetFileNames(longest)
     reader.MetaDataDictionaryArrayUpdateOn()
@@ -123,6 +127,20 @@ def _read_series(itk, folder: Path) -> tuple:
     headers = [{key: reader.GetMetaData(index, key) for key in reader.GetMetaDataKeys(index)} for index in range(len(longest))]
     _notice_uneven(folder, headers)
     return image, headers[0]
+
+
+def _is_axial(itk, file: str) -> bool:
+    """Whether a DICOM slice lies across the body, or does not tell how it lies."""
+    reader = itk.ImageFileReader()
+    reader.SetFileName(file)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return False
+    if not reader.HasMetaDataKey(DIRECTIONS):
+        return True
+    across = np.cross(*np.reshape(reader.GetMetaData(DIRECTIONS).split("\\"), (2, 3)).astype(float))
+    return int(np.abs(across).argmax()) == 2
 
 
 def _notice_uneven(folder: Path, headers: Sequence[Mapping[str, str]]) -> None:

@@ -45,7 +45,7 @@ def _load(job: _Load) -> tuple[PreparedPatient, dict] | UserError:
         return error
     return patient, {
         "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
-        "lesion_fraction": patient.lesion_fraction, "hashes": slice_hashes(patient.slices),
+        "lesion_fraction": patient.lesion_fraction, "lungs_given": patient.lungs_given, "hashes": slice_hashes(patient.slices),
         "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
     }
 
@@ -142,7 +142,7 @@ def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[
     ]
     write_csv(layout.patients, rows, PATIENT_COLUMNS)
     paths = [layout.patients, layout.slices, *([layout.lesions] if layout.lesions.exists() else [])]
-    labels = [patient["label"] for patient in patients]
+    labels, given = ([patient[name] for patient in patients] for name in ("label", "lungs_given"))
     write_json(layout.dataset, {
         "source": settings.source,
         "patients": len(patients), "slices": settings.slices, "image_size": settings.image_size,
@@ -151,6 +151,7 @@ def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[
                           "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}
                    for name in sorted(set(splits), key=(*SPLITS, EXTERNAL).index)},
         "lesion_masks": layout.lesions in paths,
+        "lung_masks": None if None in given else sum(given),
         "sha256": {path.name: sha256_of(path) for path in paths},
         "versions": {"numpy": np.__version__},
     })

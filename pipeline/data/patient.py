@@ -39,6 +39,7 @@ class PreparedPatient:
     lesions: bool (slice, y, x), or None where not known.
     lesion_fraction: share of the lung volume that is lesion, in [0, 1]; where the patient came without a lung mask, that of the lungs
         in these slices; None where lesions are not known.
+    lungs_given: whether a mask told where the lungs are, so that they had not to be found; None where the slices came ready.
     """
 
     id: str
@@ -48,3 +49,4 @@ class PreparedPatient:
     lesion_fraction: float | None = None
     age: float | None = None
     sex: str | None = None
+    lungs_given: bool | None = None

@@ -27,12 +27,13 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
     inside = segment_lungs(patient.volume[chosen], patient.spacing) if lungs is None else lungs[chosen]
     values = apply_window(patient.volume[chosen], *window) * inside
     lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen]
+    pixel = patient.spacing[1:]
     return PreparedPatient(
         id=patient.id, label=patient.label,
-        slices=np.stack([fit(plane, image_size) for plane in values]).astype(np.float16),
-        lesions=None if lesions is None else fit_mask(lesions & inside, image_size),
+        slices=np.stack([fit(plane, image_size, pixel) for plane in values]).astype(np.float16),
+        lesions=None if lesions is None else fit_mask(lesions & inside, image_size, pixel),
         lesion_fraction=lesion_fraction(lesions, inside) if lungs is None else lesion_fraction(patient.lesion_mask, lungs),
-        age=patient.age, sex=patient.sex,
+        age=patient.age, sex=patient.sex, lungs_given=lungs is not None,
     )
 
 
@@ -55,12 +56,13 @@ def choose_slices(lung_area: np.ndarray, count: int, patient: str = "") -> np.nd
     return with_lung[np.floor(positions + 0.5).astype(int)]
 
 
-def fit(plane: np.ndarray, size: int) -> np.ndarray:
-    """Bring a slice (y, x) to (size, size): pad to a square with 0, then resize with anti-aliasing.
+def fit(plane: np.ndarray, size: int, pixel: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+    """Bring a slice (y, x), whose pixels have these sides (y, x), to (size, size): pad to a square with 0, then resize with
+    anti-aliasing.
 
     Values stay in the range of the input; the result is float32.
     """
-    plane = np.asarray(plane, np.float32)
+    plane = _with_square_pixels(np.asarray(plane, np.float32), pixel)
     if plane.shape == (size, size):
         return plane
     side = max(plane.shape)
@@ -70,9 +72,18 @@ def fit(plane: np.ndarray, size: int) -> np.ndarray:
     return np.clip(resized, plane.min(initial=0), plane.max(initial=0)).astype(np.float32)
 
 
-def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
+def _with_square_pixels(plane: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
+    """The slice with pixels of its shorter side, as one cut out of a coronal series has not; within 1 % it is as it was."""
+    shorter, longer = sorted(pixel)
+    if longer <= 1.01 * shorter:
+        return plane
+    shape = [max(1, round(length * side / shorter)) for length, side in zip(plane.shape, pixel, strict=True)]
+    return resize(plane, shape, order=1, preserve_range=True).astype(np.float32)
+
+
+def fit_mask(mask: np.ndarray, size: int, pixel: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
     """Bring a mask, bool (slice, y, x), to (slice, size, size) as `fit` brings slices: a pixel is in it by the half."""
-    return np.stack([fit(plane, size) for plane in mask]) >= 0.5
+    return np.stack([fit(plane, size, pixel) for plane in mask]) >= 0.5
 
 
 def lesion_fraction(lesions: np.ndarray | None, lungs: np.ndarray) -> float | None:
