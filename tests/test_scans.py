@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.reading import Scan, read_picture, read_scan
-from pipeline.data.sources.volumes import read_mask
+from pipeline.data.make import Load
+from pipeline.data.reading import SCAN_MEMORY, Scan, read_picture, read_scan
+from pipeline.data.sources.synthetic import SyntheticSource
+from pipeline.data.sources.volumes import VolumesSource, read_mask
 from pipeline.errors import UnreadableFile
+from pipeline.settings import load_settings
 from tests.dicom import write_series
 from tests.long_runs import ROOT
 
@@ -43,6 +46,29 @@ def test_a_scan_that_was_cut_off_is_refused(image, tmp_path, suffix, packed, kep
     cut.write_bytes(whole.read_bytes()[:int(kept * whole.stat().st_size)])
     with pytest.raises(UnreadableFile, match=rf"cut{suffix} cannot be read .*; copy or fetch it anew"):
         read_scan(cut)
+
+
+@pytest.mark.parametrize(("stored", "read"), [
+    (np.int16, np.int16), (np.uint8, np.uint8), (np.float64, np.float32), (np.float32, np.float32),
+])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".npy"])
+def test_whole_numbers_of_a_scan_take_no_more_memory_than_in_the_file(image, tmp_path, stored, read, suffix):
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(image).clip(0).astype(stored)
+    path = tmp_path / f"scan{suffix}"
+    if suffix == ".npy":
+        np.save(path, array)
+    else:
+        write(SimpleITK.GetImageFromArray(array), path)
+    volume = read_scan(path).volume
+    assert volume.dtype == read
+    np.testing.assert_array_equal(volume, array)
+
+
+def test_a_scan_counts_with_more_memory_than_other_patients(tmp_path):
+    settings = load_settings("tiny")
+    assert Load(VolumesSource(settings, tmp_path, {}), "a").memory == SCAN_MEMORY > Load(SyntheticSource.open(settings), 0).memory
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.99])

@@ -14,6 +14,7 @@ from pipeline.data.split import EXTERNAL, SPLITS, check_leakage, slice_hashes, s
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
+from pipeline.memory import WORKING
 from pipeline.progress import Progress
 from pipeline.records import UNFINISHED, sha256_of, write_csv, write_json
 from pipeline.settings import Settings
@@ -29,14 +30,19 @@ Deal = Callable[[Sequence, Sequence[dict]], list[str]]
 
 
 @dataclass(frozen=True)
-class _Load:
+class Load:
     """One job: load patient `key` of the source the settings name."""
 
     source: object
     key: object
 
+    @property
+    def memory(self) -> float:
+        """Bytes counted for it."""
+        return getattr(self.source, "memory", WORKING)
 
-def _load(job: _Load) -> tuple[PreparedPatient, dict] | UserError:
+
+def _load(job: Load) -> tuple[PreparedPatient, dict] | UserError:
     """The patient, and what is told of it: to find that takes longer than to store the slices, so it is part of the job.
     The error where the patient cannot be used, as there may be others."""
     try:
@@ -99,7 +105,7 @@ def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress)
     patients: list[dict] = [{}] * len(keys)
     refused: dict[int, UserError] = {}
     with progress.bar("data", len(keys)) as bar:
-        for index, loaded in engine.run(_load, [_Load(source, key) for key in keys]):
+        for index, loaded in engine.run(_load, [Load(source, key) for key in keys]):
             if isinstance(loaded, UserError):
                 refused[index] = loaded
                 if len(refused) == MOST_TOLD:

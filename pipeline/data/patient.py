@@ -12,7 +12,7 @@ class Patient:
     Attributes
     ----------
     id: name in the source; label: 0 mild, 1 severe.
-    volume: float32 (z, y, x), Hounsfield units; z grows from the lung base to the apex,
+    volume: real numbers (z, y, x), Hounsfield units; z grows from the lung base to the apex,
         y from front to back, x from the patient's right to left.
     spacing: voxel size (z, y, x), mm.
     lung_mask, lesion_mask: bool (z, y, x), or None where not known.

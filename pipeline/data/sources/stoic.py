@@ -6,12 +6,13 @@ The data are CC BY-NC 4.0 and are never shipped with the project.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
-from pipeline.data.reading import read_scan
+from pipeline.data.reading import SCAN_MEMORY, read_scan
 from pipeline.data.sources.volumes import read_age_and_sex
 from pipeline.data.tables import check_patients, read_table
 from pipeline.errors import BadTable, MissingPath
@@ -22,6 +23,7 @@ from pipeline.settings import Settings
 class StoicSource:
     """A seeded, balanced sample of the COVID-19 patients, `patients` in all."""
 
+    memory: ClassVar[float] = SCAN_MEMORY
     settings: Settings
     folder: Path
     labels: dict[str, int]

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
-from pipeline.data.reading import Scan, read_scan
+from pipeline.data.reading import SCAN_MEMORY, Scan, read_scan
 from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
 from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
@@ -19,6 +20,7 @@ COLUMNS = ("id", "path", "label", "mask", "lesions", "age", "sex")
 class VolumesSource:
     """A CSV of COLUMNS, of which the first three are needed; paths are relative to the CSV, labels 0 mild and 1 severe."""
 
+    memory: ClassVar[float] = SCAN_MEMORY
     settings: Settings
     folder: Path
     rows: dict[str, dict[str, str]]
