@@ -250,7 +250,7 @@ def test_pictures_come_in_the_order_of_their_numbers_and_hidden_files_are_left_o
 
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_a_table_of_a_spreadsheet_may_have_semicolons_or_tabs(tmp_path, separator):
-    lines = ["id,label,path", "Ana Č.,0,scans/1", "bor,1,scans/2"]
+    lines = ["id,label,path", "Ana Č.,0,scans/1", "bor,1,scans/2", ",,", " ,,"]
     (tmp_path / "labels.csv").write_text("\n".join(lines).replace(",", separator), encoding="utf-8-sig")
     rows = read_table(tmp_path / "labels.csv", ("id", "label"))
     assert [row["id"] for row in rows] == ["Ana Č.", "bor"] and rows[1] == {"id": "bor", "label": "1", "path": "scans/2"}

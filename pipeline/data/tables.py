@@ -39,6 +39,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             rows = [{column: text.strip() if isinstance(text, str) else text for column, text in row.items()} for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadTable(path, f"not a readable CSV ({error})", "save it as UTF-8 text with commas or semicolons") from None
+    while rows and not any(rows[-1].values()):  # spreadsheets write lines of separators alone
+        rows.pop()
     missing = [column for column in columns if column not in present]
     if missing:
         raise BadTable(path, f"the columns {', '.join(missing)} are missing", f"name the columns {', '.join(columns)}")
