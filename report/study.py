@@ -138,6 +138,12 @@ class Study:
         return self.comparison.get("no_skill")
 
     @property
+    def without_images(self) -> dict[str, dict | None]:
+        """How well age and sex (`person`), and number and size of the slices (`scan`), rank the test patients: `columns`, and an `auc` with
+        its interval; None where they are not known, empty in a study made before they were tried."""
+        return self.comparison.get("without_images", {})
+
+    @property
     def subgroups(self) -> dict | None:
         """Median `median_age` of the test patients, and by `groups` (`women`, `men`, `younger`, `older`, where known) how many are `mild`
         and `severe`, and by `models` the AUC with its interval; None in a study made before they were looked at."""

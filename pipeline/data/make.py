@@ -49,9 +49,11 @@ def _load(job: Load) -> tuple[PreparedPatient, dict] | UserError:
         patient = job.source.load(job.key)
     except UserError as error:
         return error
+    voxel_z, voxel_xy = patient.voxel or (None, None)
     return patient, {
         "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
-        "lesion_fraction": patient.lesion_fraction, "lungs_given": patient.lungs_given, "hashes": slice_hashes(patient.slices),
+        "lesion_fraction": patient.lesion_fraction, "voxel_z": voxel_z, "voxel_xy": voxel_xy, "planes": patient.planes,
+        "side": patient.side, "lungs_given": patient.lungs_given, "hashes": slice_hashes(patient.slices),
         "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
     }
 
@@ -143,7 +145,7 @@ def pseudonyms(splits: Sequence[str]) -> list[str]:
 def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[Path]:
     rows = [
         {"id": name, "split": split, "source": settings.source,
-         **{column: patient[column] for column in ("label", "age", "sex", "lesion_fraction")}}
+         **{column: patient[column] for column in PATIENT_COLUMNS if column in patient}}
         for name, patient, split in zip(pseudonyms(splits), patients, splits, strict=True)
     ]
     write_csv(layout.patients, rows, PATIENT_COLUMNS)

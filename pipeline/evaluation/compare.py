@@ -14,6 +14,7 @@ from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.metrics import no_skill
 from pipeline.evaluation.patient_means import log_loss
 from pipeline.evaluation.subgroups import by_subgroup
+from pipeline.evaluation.without_images import rank_without_images
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
 from pipeline.records import read_csv, read_json, write_json
 from pipeline.settings import Settings
@@ -30,7 +31,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     None where there is none;
     `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `subgroups`, the compared models among the test patients of either sex, and among
-    younger and older ones; `involvement`, by compared model, None where no true share is known.
+    younger and older ones; `without_images`, how patients are ranked by what is known without them; `involvement`, by compared model,
+    None where no true share is known.
     """
     dataset = load_dataset(layout)
     losses = {model: _validation_loss(layout, model, settings.seeds > 1) for model in DNN_MODELS + CNN_MODELS}
@@ -51,6 +53,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(patients),
         "subgroups": by_subgroup([row for row in patients if row["split"] == "test"], {model: scores[model] for model in compared}),
+        "without_images": rank_without_images(patients),
         "involvement": {model: _involvement(layout, dataset, model, scores[model]) for model in compared},
     })
     return [layout.comparison]

@@ -50,7 +50,8 @@ class SlicesSource:
         slices = np.stack([fit(plane, size) for plane in stack[chosen]]).astype(np.float16)
         row, lesions = self.rows[key], self._lesions(key, stack)
         marked = None if lesions is None else fit_mask(lesions[chosen] & (stack[chosen] > 0), size)
-        return PreparedPatient(key, int(row["label"]), slices, marked, lesion_fraction(lesions, stack > 0), *age_and_sex(row))
+        return PreparedPatient(key, int(row["label"]), slices, marked, lesion_fraction(lesions, stack > 0), *age_and_sex(row),
+                               planes=len(stack), side=max(stack.shape[1:]))
 
     def _lesions(self, key: str, stack: np.ndarray) -> np.ndarray | None:
         """The marked lesions, bool (slice, y, x); None where none are marked."""
