@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.data.make import Load
+from pipeline.data.patient import Patient
+from pipeline.data.prepare import prepare
 from pipeline.data.reading import SCAN_MEMORY, Scan, read_picture, read_scan
 from pipeline.data.sources.synthetic import SyntheticSource
 from pipeline.data.sources.volumes import VolumesSource, read_mask
+from pipeline.data.synthetic.scanner import scan_patient
+from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.errors import UnreadableFile
 from pipeline.settings import load_settings
 from tests.dicom import write_series
@@ -69,6 +73,20 @@ def test_whole_numbers_of_a_scan_take_no_more_memory_than_in_the_file(image, tmp
 def test_a_scan_counts_with_more_memory_than_other_patients(tmp_path):
     settings = load_settings("tiny")
     assert Load(VolumesSource(settings, tmp_path, {}), "a").memory == SCAN_MEMORY > Load(SyntheticSource.open(settings), 0).memory
+
+
+def test_the_size_of_voxels_does_not_hang_on_how_a_format_rounds_it(tmp_path):
+    import SimpleITK
+
+    scanned = scan_patient(1, draw_cohort(12, 4), 128, 4)
+    image = SimpleITK.GetImageFromArray(scanned.volume)
+    image.SetSpacing((0.7031, 0.7031, 8.1))
+    found = []
+    for suffix in (".nii", ".mha"):
+        scan = read_scan(write(image, tmp_path / f"scan{suffix}"))
+        patient = prepare(Patient("a", 0, scan.volume, scan.spacing), 10, 128, (-1000, 400))
+        found.append((patient.voxel, patient.planes, patient.side))
+    assert found[0] == found[1] == ((8.1, 0.703), *scanned.volume.shape[:2])
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.99])

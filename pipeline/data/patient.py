@@ -39,8 +39,8 @@ class PreparedPatient:
     lesions: bool (slice, y, x), or None where not known.
     lesion_fraction: share of the lung volume that is lesion, in [0, 1]; where the patient came without a lung mask, that of the lungs
         in these slices; None where lesions are not known.
-    voxel: size (z, in the plane) of the voxels as read, mm; None where the slices came ready. planes: how many slices there were to
-        choose from; side: the longer one of their sides, pixels.
+    voxel: size (z, in the plane) of the voxels as read, mm to three digits, as formats round differently; None where the slices came
+        ready. planes: how many slices there were to choose from; side: the longer one of their sides, pixels.
     lungs_given: whether a mask told where the lungs are, so that they had not to be found; None where the slices came ready.
     """
 

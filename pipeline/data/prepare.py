@@ -34,7 +34,8 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
         lesions=None if lesions is None else fit_mask(lesions & inside, image_size, pixel),
         lesion_fraction=lesion_fraction(lesions, inside) if lungs is None else lesion_fraction(patient.lesion_mask, lungs),
         age=patient.age, sex=patient.sex, lungs_given=lungs is not None,
-        voxel=(float(patient.spacing[0]), float(np.mean(pixel))), planes=len(patient.volume), side=max(patient.volume.shape[1:]),
+        voxel=(round(float(patient.spacing[0]), 3), round(float(np.mean(pixel)), 3)),
+        planes=len(patient.volume), side=max(patient.volume.shape[1:]),
     )
 
 
