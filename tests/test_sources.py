@@ -41,6 +41,13 @@ def test_a_real_dicom_slice_is_read_windowed_and_segmented():
     assert preview(DICOM).shape == (512, 3 * 512, 3)
 
 
+def test_a_preview_shows_the_middle_slice_in_the_window_of_the_study(tmp_path):
+    np.save(tmp_path / "scan.npy", np.stack([np.full((16, 20), hu, np.int16) for hu in (-900, 50, 300)]))
+    picture = preview(tmp_path / "scan.npy")
+    assert picture.shape == (16, 60, 3) and (picture[:, :40] == round(255 * 1050 / 1400)).all()
+    assert not picture[:, 40:].any()  # no lungs there
+
+
 def test_a_dicom_folder_is_a_series(tmp_path):
     (tmp_path / "slice.dcm").write_bytes(DICOM.read_bytes())
     np.testing.assert_array_equal(read_scan(tmp_path).volume, read_scan(DICOM).volume)
