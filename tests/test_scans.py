@@ -2,10 +2,12 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from pipeline.data import itk
 from pipeline.data.make import Load
 from pipeline.data.patient import Patient
 from pipeline.data.prepare import prepare
@@ -150,6 +152,17 @@ def test_an_axial_series_goes_before_a_longer_coronal_one(tmp_path):
         volume = read_scan(tmp_path).volume
         assert (volume == value).all() and volume.shape == shape
         shutil.rmtree(tmp_path / folder)
+
+
+def test_headers_that_tell_no_numbers_of_their_place_are_passed_over(capsys):
+    class Reader:
+        def __init__(self):
+            self.SetFileName = self.HasMetaDataKey = lambda name: True
+            self.ReadImageInformation, self.GetMetaData = (lambda: None), (lambda key: "1\\0\\?")
+
+    itk._notice_uneven(Path("folder"), [{"0020|0032": text} for text in ("0\\0\\0", "0\\0", "0\\0\\?")])
+    assert capsys.readouterr().err == ""
+    assert not itk._is_axial(SimpleNamespace(ImageFileReader=Reader), "file")
 
 
 @pytest.mark.parametrize("of_the_scan", ["LPS", "RAS", "LAS", "PIL"])

@@ -115,16 +115,16 @@ def _read_series(itk, folder: Path) -> tuple:
     Scouts may lie beside it, and coronal views of the same scan, which may have more slices.
     """
     names = itk.ImageSeriesReader.GetGDCMSeriesFileNames
-    found = [names(str(place), series) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
-             for series in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
+    found = [names(str(place), uid) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
+             for uid in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
     if not found:
         raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
-    longest = max(found, key=lambda files: (_is_axial(itk, files[0]), len(files)))
+    series = max(found, key=lambda files: (_is_axial(itk, files[0]), len(files)))
     reader = itk.ImageSeriesReader()
-    reader.SetFileNames(longest)
+    reader.SetFileNames(series)
     reader.MetaDataDictionaryArrayUpdateOn()
     image = reader.Execute()
-    headers = [{key: reader.GetMetaData(index, key) for key in reader.GetMetaDataKeys(index)} for index in range(len(longest))]
+    headers = [{key: reader.GetMetaData(index, key) for key in reader.GetMetaDataKeys(index)} for index in range(len(series))]
     _notice_uneven(folder, headers)
     return image, headers[0]
 
@@ -135,19 +135,22 @@ def _is_axial(itk, file: str) -> bool:
     reader.SetFileName(file)
     try:
         reader.ReadImageInformation()
-    except RuntimeError:
+        if not reader.HasMetaDataKey(DIRECTIONS):
+            return True
+        rows, columns = np.reshape(reader.GetMetaData(DIRECTIONS).split("\\"), (2, 3)).astype(float)
+    except (RuntimeError, ValueError):  # no image, or no six numbers
         return False
-    if not reader.HasMetaDataKey(DIRECTIONS):
-        return True
-    across = np.cross(*np.reshape(reader.GetMetaData(DIRECTIONS).split("\\"), (2, 3)).astype(float))
-    return int(np.abs(across).argmax()) == 2
+    return int(np.abs(np.cross(rows, columns)).argmax()) == 2
 
 
 def _notice_uneven(folder: Path, headers: Sequence[Mapping[str, str]]) -> None:
     """Say that the slices of a series, whose headers these are in their order, do not lie evenly apart."""
     if len(headers) < 3 or not all(POSITION in header for header in headers):
         return
-    places = np.array([header[POSITION].split("\\") for header in headers], float)
+    try:
+        places = np.array([header[POSITION].split("\\") for header in headers], float)
+    except ValueError:  # no three numbers each
+        return
     steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
     if steps.max() > 1.5 * steps.min():
         print(f"notice: {folder}: its slices lie {steps.min():g} to {steps.max():g} mm apart; some may be missing, or there twice",
