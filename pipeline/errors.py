@@ -5,11 +5,14 @@ exception is a fault of the program and ends with status 1.
 """
 
 import errno
+import os
+import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 STOPPED = 130  # the exit status of a program that Ctrl-C has stopped
+UNREAD = 141  # the exit status of a program that nobody listens to any more
 
 
 class UserError(Exception):
@@ -195,6 +198,30 @@ def tell_missing(error: ModuleNotFoundError) -> int:
     print(f"error: the package {error.name} is missing; install what the study needs, in its folder, with: pip install -e .",
           file=sys.stderr)
     return 2
+
+
+def run_while_read(run: Callable[[], int]) -> int:
+    """The exit status of a program, or UNREAD where it could not print on, as behind `| head`: no fault of it."""
+    try:
+        try:
+            return run()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python itself prints what is left when it ends
+        return UNREAD
+
+
+def _nobody_reads() -> bool:
+    """Whether it is the standard output whose other end is closed; worker processes have pipes, too."""
+    if not hasattr(select, "poll"):  # Windows
+        return True
+    waiting = select.poll()
+    waiting.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in waiting.poll(0))
 
 
 class NoImageNet(UserError):

@@ -69,6 +69,16 @@ class Layout:
         return self.root / "data" / "lesions.npy"
 
     @property
+    def read(self) -> Path:
+        """Journal of the patients in `slices`, so that none of them has to be read again."""
+        return self.root / "data" / ".read.jsonl"
+
+    @property
+    def reading(self) -> Path:
+        """What a data stage that is not done has read so far, for the next run to go on from."""
+        return self.root / "data" / ".reading"
+
+    @property
     def elsewhere(self) -> "Layout":
         """A folder of the same layout for the data of patients from elsewhere; it holds nothing else."""
         return Layout(self.root / "external")

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.data.fingerprint import fingerprint
 from pipeline.data.tables import rows_of
 from pipeline.layout import CNN_MODELS, CONV_MODELS, MODELS, PRETRAINED_MODELS, TUNED_MODELS
 from pipeline.ledger import Ledger, Record, code_digest, digest_of
@@ -130,16 +131,10 @@ def _particular_settings(unit: Unit, settings: Settings) -> object:
         return [settings.epochs_tuning, settings.last_epochs, settings.search, grids]
     path = {"data": settings.source_path, "data/external": settings.external_path}.get(unit.name)
     if path:
-        return _fingerprint(Path(path))
+        return fingerprint([Path(path), *_listed(Path(path))])
     if unit.stage == "pretrain" and settings.weights.endswith(".safetensors"):
-        return _fingerprint(Path(settings.weights))
+        return fingerprint([Path(settings.weights)])
     return None
-
-
-def _fingerprint(path: Path) -> list:
-    """Name, size and time of change of every file the data lie in: a changed file makes the data stale."""
-    files = {file for entry in [path, *_listed(path)] for file in (entry.rglob("*") if entry.is_dir() else [entry]) if file.is_file()}
-    return [[file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(files)]
 
 
 def _listed(table: Path) -> list[Path]:

@@ -3,13 +3,13 @@
 import os
 import sys
 
-from pipeline.errors import STOPPED, tell_missing
+from pipeline.errors import STOPPED, run_while_read, tell_missing
 
 if __name__ == "__main__":
     try:
         from report.cli import main
 
-        status = main()
+        status = run_while_read(main)
     except ModuleNotFoundError as error:
         status = tell_missing(error)
     if status == STOPPED:

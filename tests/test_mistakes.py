@@ -22,7 +22,7 @@ from pipeline.cli import main
 from pipeline.data.make import MOST_TOLD, write_dataset
 from pipeline.data.preview import main as preview_main
 from pipeline.engine import Engine
-from pipeline.errors import UserError
+from pipeline.errors import UNREAD, UserError, run_while_read
 from pipeline.layout import Layout
 from pipeline.lock import alone_in
 from pipeline.progress import Progress
@@ -110,7 +110,7 @@ def test_too_few_patients_and_a_missing_class(capsys, tmp_path, rng):
     assert "no patient with label 1" in refused(capsys, *words)
     (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},{i % 2}\n" for i, name in enumerate(names)))
     assert "batch_size=50" in refused(capsys, *words, "batch_size=50")
-    assert not list((tmp_path / "out").rglob("*.npy"))
+    assert not (tmp_path / "out" / "data" / "slices.npy").exists()
 
 
 def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny):
@@ -370,6 +370,9 @@ def test_where_many_patients_cannot_be_used_the_rest_is_left_unread(tmp_path):
         def keys(self):
             return list(range(100))
 
+        def inputs(self, key):
+            return [key]
+
         def load(self, key):
             read.append(key)
             raise UserError("mend your environment" if key < 2 else f"patient {key} cannot be used")
@@ -418,3 +421,31 @@ def test_a_missing_translation_is_one_line_that_says_where(monkeypatch, study):
         words.Words("sl")("epoch")
     with pytest.raises(AttributeError):
         _ = Sentences(study, words.Words("sl")).no_such_sentence
+
+
+@pytest.mark.parametrize(("words", "unbuffered"), [
+    (["pipeline", "status", "--profile", "tiny"], "1"), (["pipeline", "status", "--profile", "tiny"], ""), (["report", "--help"], ""),
+])
+def test_output_that_nobody_reads_ends_the_command_without_a_traceback(words, unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+                              stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (UNREAD, "")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_a_fault():
+    def broken() -> int:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_while_read(broken)
+
+
+def test_a_command_whose_output_is_closed_works():
+    done = subprocess.run(f"{sys.executable} -m pipeline status --profile tiny >&-", shell=True, cwd=ROOT, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

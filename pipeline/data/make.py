@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.dataset import PATIENT_COLUMNS, new_array
+from pipeline.data.dataset import PATIENT_COLUMNS
+from pipeline.data.kept import ReadPatients, lesions_hash, patient_marks
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.sources.registry import open_source
 from pipeline.data.split import EXTERNAL, SPLITS, check_leakage, slice_hashes, split_patients
@@ -16,7 +17,7 @@ from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
 from pipeline.memory import WORKING
 from pipeline.progress import Progress
-from pipeline.records import UNFINISHED, sha256_of, write_csv, write_json
+from pipeline.records import sha256_of, write_csv, write_json
 from pipeline.settings import Settings
 
 # Vessels of windowed lungs come to about 0.75; where nothing comes near, the values were hardly scaled to [0, 1].
@@ -51,7 +52,7 @@ def _load(job: Load) -> tuple[PreparedPatient, dict] | UserError:
         return error
     voxel_z, voxel_xy = patient.voxel or (None, None)
     return patient, {
-        "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions": patient.lesions is not None,
+        "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions_hash": lesions_hash(patient.lesions),
         "lesion_fraction": patient.lesion_fraction, "voxel_z": voxel_z, "voxel_xy": voxel_xy, "planes": patient.planes,
         "side": patient.side, "lungs_given": patient.lungs_given, "hashes": slice_hashes(patient.slices),
         "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
@@ -83,44 +84,34 @@ def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, pr
     """
     keys = source.keys()
     shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
-    unfinished = [path.with_name(UNFINISHED + path.name) for path in (layout.slices, layout.lesions)]
-    try:
-        slices, lesions = new_array(unfinished[0], np.float16, shape), new_array(unfinished[1], np.uint8, shape)
-        patients = _load_all(source, keys, slices, lesions, engine, progress)
-        splits = deal(keys, patients)
-        _notice_odd(max(patient["brightest"] for patient in patients), float(np.mean([patient["lit"] for patient in patients])))
-        slices.flush()
-        lesions.flush()
-        del slices, lesions  # Windows renames no open file
-        unfinished[0].replace(layout.slices)
-        if all(patient["lesions"] for patient in patients):
-            unfinished[1].replace(layout.lesions)
-        else:
-            layout.lesions.unlink(missing_ok=True)
-    finally:
-        for path in unfinished:
-            path.unlink(missing_ok=True)
-    return _write_tables(settings, layout, patients, splits)
+    read = ReadPatients(layout, patient_marks(source, settings), shape)
+    _read_missing(source, keys, read, engine, progress)
+    splits = deal(keys, read.told)
+    _notice_odd(max(patient["brightest"] for patient in read.told), float(np.mean([patient["lit"] for patient in read.told])))
+    read.finish(with_lesions=all(patient["lesions_hash"] for patient in read.told))
+    return _write_tables(settings, layout, read.told, splits)
 
 
-def _load_all(source, keys, slices, lesions, engine: Engine, progress: Progress) -> list[dict]:
-    patients: list[dict] = [{}] * len(keys)
+def _read_missing(source, keys: Sequence, read: ReadPatients, engine: Engine, progress: Progress) -> None:
+    """Read the patients that have not been read yet; those that can be used are kept, also where others cannot."""
     refused: dict[int, UserError] = {}
+    missing = read.missing()
+    if len(missing) < len(keys):
+        progress.say(f"{len(keys) - len(missing)} of {len(keys)} patients were read before")
     with progress.bar("data", len(keys)) as bar:
-        for index, loaded in engine.run(_load, [Load(source, key) for key in keys]):
+        bar.advance(len(keys) - len(missing))
+        for place, loaded in engine.run(_load, [Load(source, keys[row]) for row in missing]):
             if isinstance(loaded, UserError):
-                refused[index] = loaded
+                refused[place] = loaded
                 if len(refused) == MOST_TOLD:
                     break
             else:
-                patient, patients[index] = loaded
-                slices[index] = patient.slices
-                if patient.lesions is not None:
-                    lesions[index] = patient.lesions
+                read.keep(missing[place], *loaded)
             bar.advance()
     if refused:
-        raise UserError("\nerror: ".join(dict.fromkeys(str(refused[index]) for index in sorted(refused))))
-    return patients
+        if not any(read.told):
+            read.discard()
+        raise UserError("\nerror: ".join(dict.fromkeys(str(refused[place]) for place in sorted(refused))))
 
 
 def _notice_odd(brightest: float, lit: float) -> None:

@@ -16,5 +16,6 @@ SOURCES = {
 
 
 def open_source(settings: Settings):
-    """The source the settings name, opened and checked; it has `keys()` and `load(key) -> PreparedPatient`."""
+    """The source the settings name, opened and checked; it has `keys()`, `load(key) -> PreparedPatient`, and `inputs(key)`, which tells
+    what that patient is made of."""
     return SOURCES[settings.source].open(settings)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import choose_slices, fit, fit_mask, lesion_fraction
 from pipeline.data.reading import read_stack
@@ -41,6 +42,11 @@ class SlicesSource:
 
     def keys(self) -> list[str]:
         return list(self.paths)
+
+    def inputs(self, key: str) -> list:
+        """What `load` reads of a patient: plain values."""
+        marked = self.rows[key].get("lesions")
+        return [self.rows[key], fingerprint([self.paths[key], *([self.folder / marked] if marked else [])])]
 
     def load(self, key: str) -> PreparedPatient:
         stack = read_stack(self.paths[key])

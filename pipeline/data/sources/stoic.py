@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import SCAN_MEMORY, read_scan
@@ -39,18 +40,27 @@ class StoicSource:
         labels = {row["PatientID"]: int(row["probSevere"]) for row in rows if row["probCOVID"] == "1"}
         sample = balanced_sample(labels, settings.patients, settings.seed, table)
         for patient in sample:
-            if not (folder / "data" / "mha" / f"{patient}.mha").is_file():
-                raise MissingPath(folder / "data" / "mha" / f"{patient}.mha", f"fetch it or take it out of {table}")
+            if not scan_path(folder, patient).is_file():
+                raise MissingPath(scan_path(folder, patient), f"fetch it or take it out of {table}")
         return cls(settings, folder, {patient: labels[patient] for patient in sample})
 
     def keys(self) -> list[str]:
         return list(self.labels)
 
+    def inputs(self, key: str) -> list:
+        """What `load` reads of a patient: plain values."""
+        return [key, self.labels[key], fingerprint([scan_path(self.folder, key)])]
+
     def load(self, key: str) -> PreparedPatient:
-        scan = read_scan(self.folder / "data" / "mha" / f"{key}.mha")
+        scan = read_scan(scan_path(self.folder, key))
         patient = Patient(key, self.labels[key], scan.volume, scan.spacing, None, None, *read_age_and_sex(scan.header))
         settings = self.settings
         return prepare(patient, settings.slices, settings.image_size, settings.window)
+
+
+def scan_path(folder: Path, patient: str) -> Path:
+    """Where the scan of a patient lies in the folder of STOIC."""
+    return folder / "data" / "mha" / f"{patient}.mha"
 
 
 def balanced_sample(labels: dict[str, int], patients: int, seed: int, table: Path) -> list[str]:

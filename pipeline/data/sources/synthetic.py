@@ -1,6 +1,6 @@
 """The embedded default: patients made by formula. No data needed, no claim about real patients."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from pipeline.data.patient import PreparedPatient
@@ -24,6 +24,10 @@ class SyntheticSource:
 
     def keys(self) -> list[int]:
         return list(range(self.settings.patients))
+
+    def inputs(self, key: int) -> list:
+        """What `load` makes a patient of: plain values."""
+        return [key, self.settings.patients, self.settings.seed, asdict(self.scanner)]
 
     def load(self, key: int) -> PreparedPatient:
         settings = self.settings

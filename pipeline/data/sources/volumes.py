@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import SCAN_MEMORY, Scan, read_scan
@@ -14,6 +15,7 @@ from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
 
 COLUMNS = ("id", "path", "label", "mask", "lesions", "age", "sex")
+FILES = ("path", "mask", "lesions")
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,16 @@ class VolumesSource:
         for number, row in enumerate(rows, start=2):
             if not row["path"]:
                 raise BadTable(table, f"line {number} has no path", "name every patient's scan")
-        check_more(table, rows, COLUMNS, ("path", "mask", "lesions"))
+        check_more(table, rows, COLUMNS, FILES)
         return cls(settings, table.parent, {row["id"]: row for row in rows})
 
     def keys(self) -> list[str]:
         return list(self.rows)
+
+    def inputs(self, key: str) -> list:
+        """What `load` reads of a patient: plain values."""
+        row = self.rows[key]
+        return [row, fingerprint(self.folder / row[column] for column in FILES if row.get(column))]
 
     def load(self, key: str) -> PreparedPatient:
         row = self.rows[key]
