@@ -2,12 +2,10 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipeline.data import itk
 from pipeline.data.make import Load
 from pipeline.data.patient import Patient
 from pipeline.data.prepare import prepare
@@ -135,12 +133,12 @@ def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path, monkeypatch, suff
 
 
 @pytest.mark.parametrize(("places", "told"), [
-    (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((0, 0, 1, 1), "0 to 1 mm"), ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
+    (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((4, 0, 2, 1, 5), "1 to 2 mm"), ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
 ])
 def test_gaps_in_a_dicom_series_are_noticed(tmp_path, capsys, places, told):
     write_series(tmp_path, "1.2.1", [(0, 0, place) for place in places], 0)
     assert len(read_scan(tmp_path).volume) == len(places)
-    notice = f"notice: {tmp_path}: its slices lie {told} apart; some may be missing, or there twice\n"
+    notice = f"notice: {tmp_path}: its slices lie {told} apart; some may be missing\n"
     assert capsys.readouterr().err == (notice if told else "")
 
 
@@ -154,15 +152,87 @@ def test_an_axial_series_goes_before_a_longer_coronal_one(tmp_path):
         shutil.rmtree(tmp_path / folder)
 
 
-def test_headers_that_tell_no_numbers_of_their_place_are_passed_over(capsys):
-    class Reader:
-        def __init__(self):
-            self.SetFileName = self.HasMetaDataKey = lambda name: True
-            self.ReadImageInformation, self.GetMetaData = (lambda: None), (lambda key: "1\\0\\?")
-
-    itk._notice_uneven(Path("folder"), [{"0020|0032": text} for text in ("0\\0\\0", "0\\0", "0\\0\\?")])
+@pytest.mark.parametrize("instead", [b"?00", b"inf", b"\\00", b"   "])
+def test_slices_whose_headers_tell_no_numbers_of_their_place_are_taken_by_their_own(tmp_path, capsys, instead):
+    for number in range(4):
+        write_series(tmp_path, "1.2.1", [(0, 0, 100 + number)], number, first=number)
+        damage(tmp_path / f"{number}.dcm", b"0\\0\\10%d" % number, b"0\\0\\" + instead)
+        damage(tmp_path / f"{number}.dcm", b"1\\0\\0\\0\\1\\0", b"1\\0\\?\\0\\1\\0")
+    assert read_scan(tmp_path).volume[:, 0, 0].tolist() == [0, 1, 2, 3]
     assert capsys.readouterr().err == ""
-    assert not itk._is_axial(SimpleNamespace(ImageFileReader=Reader), "file")
+
+
+def damage(file: Path, text: bytes, instead: bytes) -> None:
+    """Put another text of the same length in place of one that a DICOM file holds once."""
+    content = file.read_bytes()
+    assert content.count(text) == 1 and len(text) == len(instead)
+    file.write_bytes(content.replace(text, instead))
+
+
+def test_slices_lie_by_their_place_whatever_they_are_called(tmp_path):
+    for number, place in enumerate((3, 0, 7.5, 1.5, 4.5, 6)):
+        write_series(tmp_path, "1.2.1", [(0, 0, place)], int(2 * place), first=number)
+    scan = read_scan(tmp_path)
+    assert scan.volume[:, 0, 0].tolist() == [0, 3, 6, 9, 12, 15] and scan.spacing == (1.5, 1, 1)
+
+
+def test_a_series_that_is_spread_over_folders_is_one_scan(tmp_path):
+    for number, folder in enumerate(("a", "b/c", "b")):
+        write_series(tmp_path / folder, "1.2.1", [(0, 0, 2 * number), (0, 0, 2 * number + 1)], number, first=2 * number)
+    write_series(tmp_path / "d", "1.2.2", [(0, 0, place) for place in range(5)], 9)
+    assert read_scan(tmp_path).volume[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_slices_that_are_there_twice_are_read_once(tmp_path, capsys):
+    write_series(tmp_path / "scan", "1.2.1", [(0, 0, place) for place in range(5)], 5)
+    once = read_scan(tmp_path)
+    shutil.copytree(tmp_path / "scan", tmp_path / "copy")
+    twice = read_scan(tmp_path)
+    np.testing.assert_array_equal(twice.volume, once.volume)
+    assert twice.spacing == once.spacing and capsys.readouterr().err == ""
+
+
+def test_different_slices_in_the_same_place_are_refused(tmp_path):
+    write_series(tmp_path, "1.2.1", [(0, 0, place) for place in range(5)], 5)
+    write_series(tmp_path, "1.2.1", [(0, 0, 2)], 7, first=5)
+    with pytest.raises(UnreadableFile, match=r"\(2.dcm and 5.dcm are different slices in the same place\); leave one scan of the patient"):
+        read_scan(tmp_path)
+
+
+@pytest.mark.parametrize("tags", [{}, {"t0008_0060": "PT"}])
+def test_a_scout_under_the_number_of_its_scan_is_left_out(tmp_path, tags):
+    write_series(tmp_path, "1.2.1", [(0, 0, place) for place in range(5)], 5)
+    write_series(tmp_path, "1.2.1", [(0, 0, 99)], 7, "1\\0\\0\\0\\0\\-1", first=5, **tags)
+    scan = read_scan(tmp_path)
+    assert scan.volume.shape == (5, 8, 8) and scan.spacing == (1, 1, 1)
+
+
+def test_a_ct_goes_before_a_longer_series_of_another_kind(tmp_path):
+    write_series(tmp_path / "ct", "1.2.1", [(0, 0, place) for place in range(4)], 4)
+    write_series(tmp_path / "pet", "1.2.2", [(0, 0, place) for place in range(9)], 9, t0008_0060="PT")
+    assert (read_scan(tmp_path).volume == 4).all()
+    shutil.rmtree(tmp_path / "ct")
+    assert (read_scan(tmp_path).volume == 9).all()
+
+
+def test_a_scan_in_one_dicom_file_reads_alike_from_its_folder(image, tmp_path):
+    image.SetMetaData("0008|0060", "CT")
+    (tmp_path / "folder").mkdir()
+    file = write(image, tmp_path / "folder" / "scan.dcm")
+    alone, inside = read_scan(file), read_scan(tmp_path / "folder")
+    assert alone.volume.shape == (6, 20, 24) and alone.spacing == inside.spacing == pytest.approx((2.0, 0.8, 0.7))
+    np.testing.assert_array_equal(inside.volume, alone.volume)
+    write_series(tmp_path / "folder" / "more", "1.2.1", [(0, 0, place) for place in range(5)], 5)
+    assert read_scan(tmp_path / "folder").volume.shape == (6, 20, 24)  # of more planes
+
+
+def test_a_scan_that_is_stored_turned_to_its_negative_is_refused(tmp_path):
+    write_series(tmp_path, "1.2.1", [(0, 0, place) for place in range(3)], 5)
+    for file in tmp_path.iterdir():
+        damage(file, b"MONOCHROME2", b"MONOCHROME1")
+    for path in (tmp_path, tmp_path / "0.dcm"):
+        with pytest.raises(UnreadableFile, match="stored as MONOCHROME1, black for the highest value.; store it as MONOCHROME2"):
+            read_scan(path)
 
 
 @pytest.mark.parametrize("of_the_scan", ["LPS", "RAS", "LAS", "PIL"])

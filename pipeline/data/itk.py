@@ -5,21 +5,20 @@ SimpleITK is imported where it is used, so that a machine without it still runs 
 
 import gzip
 import math
-import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.dicom import find_scan
 from pipeline.errors import MissingPackage, UnreadableFile
 
 ADVICE = "give a DICOM file or folder, or a NIfTI, MHA, NRRD, PNG or NPY file"
 ANEW = "copy or fetch it anew"
+PHOTOMETRIC = "0028|0004"  # of a DICOM file
 GZIP = b"\x1f\x8b"  # how such a file begins
-POSITION = "0020|0032"  # of a DICOM slice, mm
-DIRECTIONS = "0020|0037"  # of its rows and columns, cosines
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Read a file, or the longest axial DICOM series in a folder.
+    """Read a file, or the largest axial scan in a folder of DICOM files.
 
-    Raises UnreadableFile, also where a file ends too early, and MissingPackage. Says where a series has gaps.
+    Raises UnreadableFile, also where a file ends too early, and MissingPackage. Says where a DICOM scan has gaps.
     """
     itk = _simple_itk()
     place = None
@@ -58,6 +57,8 @@ def read_image(path: Path) -> Image:
         array = itk.GetArrayFromImage(image)
     except RuntimeError as error:
         raise UnreadableFile(path, _last_line(error), ADVICE) from error
+    if header.get(PHOTOMETRIC, "").strip() == "MONOCHROME1":  # which SimpleITK turns around, as if it were a picture
+        raise UnreadableFile(path, "it is stored as MONOCHROME1, black for the highest value", "store it as MONOCHROME2")
     values = image.GetNumberOfComponentsPerPixel()
     if values > 1:
         raise UnreadableFile(path, f"its pixels hold {values} values each, as colours do, not one in Hounsfield units",
@@ -110,51 +111,15 @@ def _length(path: Path) -> int:
 
 
 def _read_series(itk, folder: Path) -> tuple:
-    """The longest axial series in a folder and those below it, or the longest where none is axial, and the header of its first slice.
-
-    Scouts may lie beside it, and coronal views of the same scan, which may have more slices.
-    """
-    names = itk.ImageSeriesReader.GetGDCMSeriesFileNames
-    found = [names(str(place), uid) for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
-             for uid in itk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))]
-    if not found:
+    """The one scan that a folder of DICOM files holds, and the header of its first slice."""
+    parts = find_scan(itk, folder)
+    if not parts:
         raise UnreadableFile(folder, "it holds no DICOM series", ADVICE)
-    series = max(found, key=lambda files: (_is_axial(itk, files[0]), len(files)))
+    if len(parts) == 1:
+        return _read_file(itk, Path(parts[0].file))
     reader = itk.ImageSeriesReader()
-    reader.SetFileNames(series)
-    reader.MetaDataDictionaryArrayUpdateOn()
-    image = reader.Execute()
-    headers = [{key: reader.GetMetaData(index, key) for key in reader.GetMetaDataKeys(index)} for index in range(len(series))]
-    _notice_uneven(folder, headers)
-    return image, headers[0]
-
-
-def _is_axial(itk, file: str) -> bool:
-    """Whether a DICOM slice lies across the body, or does not tell how it lies."""
-    reader = itk.ImageFileReader()
-    reader.SetFileName(file)
-    try:
-        reader.ReadImageInformation()
-        if not reader.HasMetaDataKey(DIRECTIONS):
-            return True
-        rows, columns = np.reshape(reader.GetMetaData(DIRECTIONS).split("\\"), (2, 3)).astype(float)
-    except (RuntimeError, ValueError):  # no image, or no six numbers
-        return False
-    return int(np.abs(np.cross(rows, columns)).argmax()) == 2
-
-
-def _notice_uneven(folder: Path, headers: Sequence[Mapping[str, str]]) -> None:
-    """Say that the slices of a series, whose headers these are in their order, do not lie evenly apart."""
-    if len(headers) < 3 or not all(POSITION in header for header in headers):
-        return
-    try:
-        places = np.array([header[POSITION].split("\\") for header in headers], float)
-    except ValueError:  # no three numbers each
-        return
-    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    if steps.max() > 1.5 * steps.min():
-        print(f"notice: {folder}: its slices lie {steps.min():g} to {steps.max():g} mm apart; some may be missing, or there twice",
-              file=sys.stderr)
+    reader.SetFileNames([part.file for part in parts])
+    return reader.Execute(), parts[0].header
 
 
 def _simple_itk():
