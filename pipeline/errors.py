@@ -111,11 +111,8 @@ class NoLungs(UserError):
 class ClassMissing(UserError):
     """A split without both classes: no ROC curve can be computed on it."""
 
-    def __init__(self, split: str, label: int):
-        super().__init__(
-            f"the {split} set has no patient with label {label}; "
-            "add patients of that class or change --set split=TRAIN,VALIDATION,TEST or --set seed=N"
-        )
+    def __init__(self, split: str, label: int, advice: str):
+        super().__init__(f"the {split} set has no patient with label {label}; add patients of that class, or {advice}")
 
 
 class LeakedImage(UserError):

@@ -113,6 +113,15 @@ def test_a_run_that_was_refused_reads_those_who_could_not_be_used(folder, tmp_pa
     assert_as_made_at_once(folder, root)
 
 
+def test_a_run_that_is_killed_again_after_its_table_changed_has_lost_nothing(folder, tmp_path):
+    root = tmp_path / "study"
+    assert make(folder, root, last=6) == names()[:6]
+    write_table(folder, names()[2:])
+    assert make(folder, root, last=1) == names()[6:7]
+    assert make(folder, root) == names()[7:]
+    assert_as_made_at_once(folder, root)
+
+
 def test_where_nobody_can_be_used_nothing_is_left(folder, tmp_path):
     for name in names():
         (folder / f"{name}.npy").write_bytes(DAMAGED)
@@ -125,6 +134,10 @@ def test_of_a_dataset_that_is_there_only_new_and_changed_patients_are_read(folde
     root = tmp_path / "study"
     assert make(folder, root) == names()
     assert make(folder, root, "split=0.5,0.25,0.25") == [] == make(folder, root, "seed=5")
+    header, *rows = (folder / "labels.csv").read_text().split()
+    splits = ["train"] * 6 + ["validation", "validation", "test", "test"] * 2
+    (folder / "labels.csv").write_text("\n".join([f"{header},split", *map(",".join, zip(rows, splits, strict=True))]))
+    assert make(folder, root) == []
     np.save(folder / "patient-2.npy", np.load(folder / "patient-2.npy")[::-1])
     np.save(folder / "patient-4-lesions.npy", np.load(folder / "patient-4-lesions.npy")[::-1])
     np.save(folder / "another-1.npy", 1 - np.load(folder / "patient-5.npy"))

@@ -378,7 +378,7 @@ def test_where_many_patients_cannot_be_used_the_rest_is_left_unread(tmp_path):
             raise UserError("mend your environment" if key < 2 else f"patient {key} cannot be used")
 
     with pytest.raises(UserError) as found, Engine(0) as engine:
-        write_dataset(Source(), load_settings("tiny"), Layout(tmp_path), engine, Progress(quiet=True), None)
+        write_dataset(Source(), load_settings("tiny"), Layout(tmp_path), engine, Progress(quiet=True), [], None)
     assert read == list(range(MOST_TOLD)) and not list((tmp_path / "data").iterdir())
     assert str(found.value).split("\nerror: ") == ["mend your environment", *(f"patient {key} cannot be used" for key in read[2:])]
 

@@ -133,7 +133,8 @@ def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path, monkeypatch, suff
 
 
 @pytest.mark.parametrize(("places", "told"), [
-    (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((4, 0, 2, 1, 5), "1 to 2 mm"), ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
+    (range(6), ""), ((0, 1, 2, 4, 5), "1 to 2 mm"), ((4, 0, 2, 1, 5), "1 to 2 mm"), ((0, 1, 3), "1 to 2 mm"), ((0, 2, 4), ""),
+    ((0, 1.0, 2.04, 3), ""), ((0, 3), ""), ((5,), ""),
 ])
 def test_gaps_in_a_dicom_series_are_noticed(tmp_path, capsys, places, told):
     write_series(tmp_path, "1.2.1", [(0, 0, place) for place in places], 0)

@@ -337,6 +337,16 @@ def test_where_the_lungs_come_from_is_told(study, monkeypatch, given, english, s
     assert given is not None or (shown[0].endswith(english) and shown[1].endswith(slovenian))
 
 
+@pytest.mark.parametrize(("given", "english", "slovenian"), [
+    (True, "sets, as the list of patients has it (@tbl-data).", "in sicer tako, kot določa njihov seznam (tabela"),
+    (False, "sets, stratified by severity (@tbl-data).", "in sicer tako, da je v vsaki množici enak delež resnih (tabela"),
+])
+def test_who_has_split_the_patients_is_told(study, monkeypatch, given, english, slovenian):
+    assert study.dataset["split_given"] is False
+    monkeypatch.setitem(study.dataset, "split_given", given)
+    assert english in said(study, "sets")[0] and slovenian in said(study, "sets")[1]
+
+
 def test_the_run_is_told_without_what_is_not_known(study, monkeypatch):
     monkeypatch.setitem(study.provenance, "commit", "0123456789abcdef+")
     monkeypatch.setitem(study.provenance, "backend", {"bf16": True})

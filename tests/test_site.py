@@ -64,6 +64,14 @@ def test_every_id_is_there_once(page):
     assert len(page.ids) == len(set(page.ids))
 
 
+def test_the_contents_list_sections_and_subsections_in_their_order(page):
+    text = (page.folder / "index.html").read_text(encoding="utf-8")
+    listed = re.findall(r'<li class="level([12])"><a href="#([^"]+)"><span class="number">([\d.]+)</span> (.*?)</a>', text)
+    headings = re.findall(r'<h([12]) data-number="([\d.]+)" id="([^"]+)"><span[^>]*>[^<]*</span> (.*?)</h[12]>', text)
+    assert listed == [(level, label, number, title) for level, number, label, title in headings]
+    assert {level for level, *_ in listed} == {"1", "2"}
+
+
 def test_the_page_knows_its_language(page):
     assert page.language == page.folder.name
 

@@ -1,6 +1,7 @@
 """Real input: DICOM, NIfTI, NPY and PNG, and the tables that name them; each mistake in one line."""
 
 import re
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,11 @@ from pipeline.data.synthetic.scanner import scan_patient
 from pipeline.data.synthetic.severity import draw_cohort
 from pipeline.data.tables import read_table
 from pipeline.engine import Engine
-from pipeline.errors import BadTable, MissingPath, NoLungs, TooFewSlices, UnreadableFile
+from pipeline.errors import BadTable, MissingPath, NoLungs, TooFewSlices, UnreadableFile, UserError
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
+from pipeline.records import read_csv, read_json
 from pipeline.settings import load_settings
 from pipeline.units import all_units, unit_digest
 from tests.dicom import write_series
@@ -389,7 +391,7 @@ def test_stoic_takes_a_balanced_sample_of_covid_patients(tmp_path):
     for i, _, _ in rows:
         (tmp_path / "data" / "mha" / f"{i}.mha").touch()
     source = open_source(load_settings("tiny", ["source=stoic", f"source_path={tmp_path}", "patients=24"]))
-    assert sorted(source.labels.values()) == [0] * 12 + [1] * 12
+    assert sorted(source.labels()) == [0] * 12 + [1] * 12
     assert all(int(patient) >= 10 for patient in source.keys())
     with pytest.raises(BadTable, match="lower the number with --set patients=40"):
         open_source(load_settings("tiny", ["source=stoic", f"source_path={tmp_path}", "patients=60"]))
@@ -421,3 +423,67 @@ def test_unreadable_and_missing_files_are_named(tmp_path):
     np.save(tmp_path / "hu.npy", np.full((10, 4, 4), -500.0))
     with pytest.raises(UnreadableFile, match="source=volumes for HU"):
         read_stack(tmp_path / "hu.npy")
+
+
+def split_table(folder, splits: list[str], source: str = "slices") -> list[str]:
+    """Patients with slices, their labels in turn, and these splits in a table; the words that name it."""
+    rng = np.random.default_rng(4)
+    for number in range(len(splits)):
+        np.save(folder / f"p{number}.npy", rng.random((10, 128, 128)) < 0.5)
+    rows = [f"p{number},p{number}.npy,{number % 2},{split}\n" for number, split in enumerate(splits)]
+    path = folder / "labels.csv"
+    path.write_text("id,path,label,Split\n" + "".join(rows))
+    return [f"source={source}", f"source_path={folder if source == 'slices' else path}", "batch_size=4"]
+
+
+THIRDS = ["test", "Test", "train", "train", "validation", "VALIDATION"] * 2
+
+
+def test_a_split_that_the_table_gives_is_taken(tmp_path):
+    layout = Layout(tmp_path / "study")
+    settings = load_settings("tiny", [*split_table(tmp_path, THIRDS), "split=0.8,0.1,0.1"])
+    make_dataset(settings, layout, Engine(0), Progress(quiet=True))
+    assert [row["split"] for row in read_csv(layout.patients, "data")] == [split.lower() for split in THIRDS]
+    assert read_json(layout.dataset, "data")["split_given"] is True
+    make_dataset(load_settings("tiny", split_table(tmp_path, [""] * 12)), layout, Engine(0), Progress(quiet=True))
+    assert read_json(layout.dataset, "data")["split_given"] is False
+
+
+@pytest.mark.parametrize("source", ["slices", "volumes"])
+@pytest.mark.parametrize(("splits", "told"), [
+    (["training", *THIRDS], "line 2 has split 'training'; use train, validation, test"),
+    ([*THIRDS, ""], "line 14 has no split while others have; give every patient one of train, validation, test, or leave the column out"),
+])
+def test_splits_that_cannot_be_taken_are_refused(tmp_path, source, splits, told):
+    with pytest.raises(BadTable, match=told):
+        open_source(load_settings("tiny", split_table(tmp_path, splits, source)))
+
+
+@pytest.mark.parametrize(("splits", "told"), [
+    (THIRDS[:6] + ["train"] * 5 + ["test"], None),
+    (["train"] * 8 + ["test"] * 2 + ["validation", "test"], "the validation set has no patient with label 1; .* change the column split"),
+    (THIRDS[:6] + ["test"] * 6, "batch_size=4 is not possible: the training set has 2 patients"),
+])
+def test_sets_that_cannot_be_used_are_refused_before_anything_is_read(tmp_path, monkeypatch, splits, told):
+    settings = load_settings("tiny", split_table(tmp_path, splits))
+
+    def unread(self, key):
+        raise AssertionError
+
+    monkeypatch.setattr("pipeline.data.sources.slices.SlicesSource.load", unread)
+    error = UserError if told else AssertionError
+    with pytest.raises(error, match=told):
+        make_dataset(settings, Layout(tmp_path / "study"), Engine(0), Progress(quiet=True))
+
+
+def test_the_commands_for_mosmeddata_make_a_table(tmp_path):
+    for level, name in enumerate(("study_0001", "study_0255", "study_0939", "study_1064", "study_1109")):
+        folder = tmp_path / "studies" / f"CT-{level}"
+        folder.mkdir(parents=True)
+        (folder / f"{name}.nii.gz").touch()
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    commands = text.partition("## MosMedData")[2].split("```")[1]
+    subprocess.run(["bash", "-e", "-c", commands], cwd=tmp_path, check=True)
+    source = open_source(load_settings("tiny", ["source=volumes", f"source_path={tmp_path / 'mosmed.csv'}"]))
+    assert {key: row["label"] for key, row in source.rows.items()} == {
+        "study_0255": "0", "study_0939": "1", "study_1064": "1", "study_1109": "1"}

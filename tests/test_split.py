@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.split import SPLITS, check_leakage, slice_hashes, split_patients
+from pipeline.data.split import SPLITS, check_classes, check_leakage, slice_hashes, split_patients
 from pipeline.errors import ClassMissing, LeakedImage
 
 
@@ -44,6 +44,15 @@ def test_every_split_holds_both_classes_and_every_patient_once(mild, severe, see
 def test_a_missing_class_is_named():
     with pytest.raises(ClassMissing, match="label 1"):
         split_patients([0] * 20 + [1] * 2, (0.6, 0.2, 0.2), 0)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("name", SPLITS)
+def test_a_set_without_a_class_is_refused_with_what_may_help(name, label):
+    pairs = [(split, other) for split in SPLITS for other in (0, 1) if (split, other) != (name, label)]
+    with pytest.raises(ClassMissing, match=f"the {name} set has no patient with label {label}; add patients of that class, or turn back"):
+        check_classes([other for _, other in pairs], [split for split, _ in pairs], "turn back")
+    check_classes([0, 1] * 3, ["train", "train", "validation", "validation", "test", "test"], "turn back")
 
 
 def test_identical_slices_in_two_splits_are_refused(rng):

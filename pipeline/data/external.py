@@ -27,17 +27,18 @@ def make_external(settings: Settings, layout: Layout, engine: Engine, progress: 
     Raises UserError where a class is missing, or where a slice is also one of the study's own.
     """
     settings = external_settings(settings)
+    source = open_source(settings)
+    for label in (0, 1):
+        if label not in source.labels():
+            raise UserError(f"the external data hold no patient with label {label}; add some, "
+                            "or leave the test out with --set external=none")
 
-    def deal(keys: Sequence, patients: Sequence[dict]) -> list[str]:
-        for label in (0, 1):
-            if label not in [patient["label"] for patient in patients]:
-                raise UserError(f"the external data hold no patient with label {label}; add some, "
-                                "or leave the test out with --set external=none")
+    def check(keys: Sequence, patients: Sequence[dict]) -> None:
         own = {digest for slices in load_dataset(layout).slices for digest in slice_hashes(slices)}
         for key, patient in zip(keys, patients, strict=True):
             if own.intersection(patient["hashes"]):
                 raise UserError(f"patient {key} of the external data shares an identical slice with a patient of the study; "
                                 "the external data have to be those of others")
-        return [EXTERNAL] * len(keys)
 
-    return write_dataset(open_source(settings), settings, layout.elsewhere, engine, progress, deal)
+    splits = [EXTERNAL] * len(source.keys())
+    return write_dataset(source, settings, layout.elsewhere, engine, progress, splits, check)

@@ -11,7 +11,7 @@ from pipeline.data.dataset import PATIENT_COLUMNS
 from pipeline.data.kept import ReadPatients, lesions_hash, patient_marks
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.sources.registry import open_source
-from pipeline.data.split import EXTERNAL, SPLITS, check_leakage, slice_hashes, split_patients
+from pipeline.data.split import EXTERNAL, SPLITS, check_classes, check_leakage, slice_hashes, split_patients
 from pipeline.engine import Engine
 from pipeline.errors import BadSetting, UserError
 from pipeline.layout import Layout
@@ -27,7 +27,7 @@ MOSTLY_LIT = 0.75
 # Patients who cannot be used, each of whom is told before the rest is left unread.
 MOST_TOLD = 20
 
-Deal = Callable[[Sequence, Sequence[dict]], list[str]]
+Check = Callable[[Sequence, Sequence[dict]], None]
 
 
 @dataclass(frozen=True)
@@ -61,35 +61,48 @@ def _load(job: Load) -> tuple[PreparedPatient, dict] | UserError:
 
 def make_dataset(settings: Settings, layout: Layout, engine: Engine, progress: Progress) -> list[Path]:
     """Write patients.csv, slices.npy, lesions.npy (where known) and dataset.json; return their paths."""
-
-    def deal(keys: Sequence, patients: Sequence[dict]) -> list[str]:
-        splits = split_patients([patient["label"] for patient in patients], settings.split, settings.seed)
-        check_leakage(keys, splits, [patient["hashes"] for patient in patients])
-        if settings.batch_size > splits.count("train"):
-            raise BadSetting("batch_size", settings.batch_size,
-                             f"the training set has {splits.count('train')} patients; give at most that many")
-        return splits
-
     source = open_source(settings)
     if len(source.keys()) < 10:
         raise UserError(f"the data hold {len(source.keys())} patients; bring at least 10, so that every split holds both classes")
-    return write_dataset(source, settings, layout, engine, progress, deal)
+    splits = split_source(source, settings)
+
+    def check(keys: Sequence, patients: Sequence[dict]) -> None:
+        check_leakage(keys, splits, [patient["hashes"] for patient in patients])
+
+    return write_dataset(source, settings, layout, engine, progress, splits, check)
 
 
-def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, progress: Progress, deal: Deal) -> list[Path]:
+def split_source(source, settings: Settings) -> list[str]:
+    """The split of every patient of an opened source: as it is given, or drawn.
+
+    Raises ClassMissing and BadSetting, before anything is read.
+    """
+    splits = source.splits()
+    if splits:
+        check_classes(source.labels(), splits, "change the column split of the table")
+    else:
+        splits = split_patients(source.labels(), settings.split, settings.seed)
+    if settings.batch_size > splits.count("train"):
+        raise BadSetting("batch_size", settings.batch_size,
+                         f"the training set has {splits.count('train')} patients; give at most that many")
+    return splits
+
+
+def write_dataset(source, settings: Settings, layout: Layout, engine: Engine, progress: Progress, splits: Sequence[str],
+                  check: Check) -> list[Path]:
     """Write the same files of all patients of an opened source.
 
-    deal: gives every patient a split, from their keys in the source and what is known of them (label, hashes of the slices); what
-    it refuses is not written.
+    splits: of the patients, in the source's order; check: raises an error where what is known of the patients, which it gets with
+    their keys in the source, forbids to write them.
     """
     keys = source.keys()
     shape = (len(keys), settings.slices, settings.image_size, settings.image_size)
     read = ReadPatients(layout, patient_marks(source, settings), shape)
     _read_missing(source, keys, read, engine, progress)
-    splits = deal(keys, read.told)
+    check(keys, read.told)
     _notice_odd(max(patient["brightest"] for patient in read.told), float(np.mean([patient["lit"] for patient in read.told])))
     read.finish(with_lesions=all(patient["lesions_hash"] for patient in read.told))
-    return _write_tables(settings, layout, read.told, splits)
+    return _write_tables(settings, layout, read.told, splits, given=splits == source.splits())
 
 
 def _read_missing(source, keys: Sequence, read: ReadPatients, engine: Engine, progress: Progress) -> None:
@@ -133,7 +146,7 @@ def pseudonyms(splits: Sequence[str]) -> list[str]:
     return [f"{'e' if split == EXTERNAL else 'p'}{place:0{digits}}" for place, split in enumerate(splits, start=1)]
 
 
-def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[Path]:
+def _write_tables(settings: Settings, layout: Layout, patients, splits, given: bool) -> list[Path]:
     rows = [
         {"id": name, "split": split, "source": settings.source,
          **{column: patient[column] for column in PATIENT_COLUMNS if column in patient}}
@@ -141,16 +154,16 @@ def _write_tables(settings: Settings, layout: Layout, patients, splits) -> list[
     ]
     write_csv(layout.patients, rows, PATIENT_COLUMNS)
     paths = [layout.patients, layout.slices, *([layout.lesions] if layout.lesions.exists() else [])]
-    labels, given = ([patient[name] for patient in patients] for name in ("label", "lungs_given"))
+    labels, masks = ([patient[name] for patient in patients] for name in ("label", "lungs_given"))
     write_json(layout.dataset, {
         "source": settings.source,
         "patients": len(patients), "slices": settings.slices, "image_size": settings.image_size,
-        "window_hu": list(settings.window), "split_fractions": list(settings.split), "seed": settings.seed,
+        "window_hu": list(settings.window), "split_fractions": list(settings.split), "split_given": given, "seed": settings.seed,
         "counts": {name: {"mild": sum(s == name and y == 0 for s, y in zip(splits, labels, strict=True)),
                           "severe": sum(s == name and y == 1 for s, y in zip(splits, labels, strict=True))}
                    for name in sorted(set(splits), key=(*SPLITS, EXTERNAL).index)},
         "lesion_masks": layout.lesions in paths,
-        "lung_masks": None if None in given else sum(given),
+        "lung_masks": None if None in masks else sum(masks),
         "sha256": {path.name: sha256_of(path) for path in paths},
         "versions": {"numpy": np.__version__},
     })

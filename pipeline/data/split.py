@@ -26,10 +26,19 @@ def split_patients(labels: Sequence[int], fractions: Sequence[float], seed: int)
         sizes = [max(1, int(fraction * len(members) + 0.5)) for fraction in fractions[1:]]
         validation, test, train = np.split(members, [sizes[0], sum(sizes)])
         for name, part in zip(SPLITS, (train, validation, test), strict=True):
-            if not len(part):
-                raise ClassMissing(name, label)
             names[part] = name
-    return [str(name) for name in names]
+    splits = [str(name) for name in names]
+    check_classes(labels, splits, "change --set split=TRAIN,VALIDATION,TEST or --set seed=N")
+    return splits
+
+
+def check_classes(labels: Sequence[int], splits: Sequence[str], advice: str) -> None:
+    """Raise ClassMissing where a split lacks a class; advice: what may help beside more patients."""
+    there = set(zip(splits, labels, strict=True))
+    for label in (0, 1):
+        for name in SPLITS:
+            if (name, label) not in there:
+                raise ClassMissing(name, label, advice)
 
 
 def check_leakage(ids: Sequence[str], splits: Sequence[str], hashes: Sequence[Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.data.split import SPLITS
 from pipeline.errors import BadTable, MissingPath
 
 OLDEST = 150  # years
@@ -73,6 +74,7 @@ def check_more(path: Path, rows: Sequence[dict[str, str]], known: Sequence[str],
     files: the columns that name files or folders, relative to the table.
     """
     _check_lesions(path, rows)
+    _check_splits(path, rows)
     _check_files(path, rows, files)
     _check_demographics(path, rows)
     _notice_unused(path, rows, known)
@@ -92,6 +94,23 @@ def _check_lesions(path: Path, rows: Sequence[dict[str, str]]) -> None:
     if without and len(without) < len(rows):
         raise BadTable(path, f"line {without[0]} has no lesions while others have", "name a mask of the lesions for every patient, "
                        "one that is 0 everywhere where there are none, or leave the column out")
+
+
+def _check_splits(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Refuse splits that are given for some of the patients only, and others than SPLITS."""
+    given = given_splits(rows)
+    for number, split in enumerate(given or [], start=2):
+        if not split:
+            raise BadTable(path, f"line {number} has no split while others have",
+                           f"give every patient one of {', '.join(SPLITS)}, or leave the column out")
+        if split not in SPLITS:
+            raise BadTable(path, f"line {number} has split '{split}'", f"use {', '.join(SPLITS)}")
+
+
+def given_splits(rows: Sequence[dict[str, str]]) -> list[str] | None:
+    """The split of every patient as a table gives it, in small letters; None where it gives none."""
+    splits = [(row.get("split") or "").lower() for row in rows]
+    return splits if any(splits) else None
 
 
 def _check_demographics(path: Path, rows: Sequence[dict[str, str]]) -> None:

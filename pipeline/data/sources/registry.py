@@ -16,6 +16,9 @@ SOURCES = {
 
 
 def open_source(settings: Settings):
-    """The source the settings name, opened and checked; it has `keys()`, `load(key) -> PreparedPatient`, and `inputs(key)`, which tells
-    what that patient is made of."""
+    """The source the settings name, opened and checked.
+
+    It has `keys()`, the patients in its order, `labels()` and `splits()` of theirs, the latter None where none are given,
+    `load(key) -> PreparedPatient`, and `inputs(key)`, which tells what that patient is made of.
+    """
     return SOURCES[settings.source].open(settings)

@@ -9,11 +9,11 @@ from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import choose_slices, fit, fit_mask, lesion_fraction
 from pipeline.data.reading import read_stack
-from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
+from pipeline.data.tables import age_and_sex, check_more, check_patients, given_splits, read_table
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
 
-COLUMNS = ("id", "label", "path", "lesions", "age", "sex")
+COLUMNS = ("id", "label", "path", "lesions", "age", "sex", "split")
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,19 @@ class SlicesSource:
     def keys(self) -> list[str]:
         return list(self.paths)
 
+    def labels(self) -> list[int]:
+        """The label of every patient, in the order of the keys: 0 mild, 1 severe."""
+        return [int(row["label"]) for row in self.rows.values()]
+
+    def splits(self) -> list[str] | None:
+        """The split of every patient, in the order of the keys; None where the table gives none."""
+        return given_splits(list(self.rows.values()))
+
     def inputs(self, key: str) -> list:
         """What `load` reads of a patient: plain values."""
-        marked = self.rows[key].get("lesions")
-        return [self.rows[key], fingerprint([self.paths[key], *([self.folder / marked] if marked else [])])]
+        row = self.rows[key]
+        files = [self.paths[key], *([self.folder / row["lesions"]] if row.get("lesions") else [])]
+        return [[row.get(column) for column in ("label", "age", "sex")], fingerprint(files)]
 
     def load(self, key: str) -> PreparedPatient:
         stack = read_stack(self.paths[key])

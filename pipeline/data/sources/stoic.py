@@ -27,7 +27,7 @@ class StoicSource:
     memory: ClassVar[float] = SCAN_MEMORY
     settings: Settings
     folder: Path
-    labels: dict[str, int]
+    label_of: dict[str, int]
 
     @classmethod
     def open(cls, settings: Settings) -> "StoicSource":
@@ -45,15 +45,22 @@ class StoicSource:
         return cls(settings, folder, {patient: labels[patient] for patient in sample})
 
     def keys(self) -> list[str]:
-        return list(self.labels)
+        return list(self.label_of)
+
+    def labels(self) -> list[int]:
+        """The label of every patient: 0 mild, 1 severe."""
+        return list(self.label_of.values())
+
+    def splits(self) -> None:
+        """None: nobody has given the patients one."""
 
     def inputs(self, key: str) -> list:
         """What `load` reads of a patient: plain values."""
-        return [key, self.labels[key], fingerprint([scan_path(self.folder, key)])]
+        return [key, self.label_of[key], fingerprint([scan_path(self.folder, key)])]
 
     def load(self, key: str) -> PreparedPatient:
         scan = read_scan(scan_path(self.folder, key))
-        patient = Patient(key, self.labels[key], scan.volume, scan.spacing, None, None, *read_age_and_sex(scan.header))
+        patient = Patient(key, self.label_of[key], scan.volume, scan.spacing, None, None, *read_age_and_sex(scan.header))
         settings = self.settings
         return prepare(patient, settings.slices, settings.image_size, settings.window)
 

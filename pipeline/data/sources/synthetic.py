@@ -25,6 +25,13 @@ class SyntheticSource:
     def keys(self) -> list[int]:
         return list(range(self.settings.patients))
 
+    def labels(self) -> list[int]:
+        """The label of every patient: 0 mild, 1 severe."""
+        return self.cohort.labels.tolist()
+
+    def splits(self) -> None:
+        """None: nobody has given the patients one."""
+
     def inputs(self, key: int) -> list:
         """What `load` makes a patient of: plain values."""
         return [key, self.settings.patients, self.settings.seed, asdict(self.scanner)]
