@@ -193,6 +193,20 @@ def test_slices_that_are_there_twice_are_read_once(tmp_path, capsys):
     assert twice.spacing == once.spacing and capsys.readouterr().err == ""
 
 
+def test_a_damaged_slice_is_named_unless_its_series_is_not_read(tmp_path):
+    write_series(tmp_path, "1.2.1", [(0, 0, place) for place in range(5)], 5)
+    write_series(tmp_path / "scouts", "1.2.2", [(0, 0, place) for place in range(2)], 2)
+    for file in (tmp_path / "4.dcm", tmp_path / "scouts" / "1.dcm"):
+        assert read_scan(tmp_path).volume.shape == (5, 8, 8)
+        whole = file.read_bytes()
+        damage(file, b"\x28\0\x00\x01\x02\0\0\0\x10", b"\x28\0\x00\x01\x02\0\0\0\x11")  # bits of a pixel
+        if file.parent == tmp_path:
+            with pytest.raises(UnreadableFile, match="4.dcm cannot be read .it holds no image, as the rest .*, or take it out of the"):
+                read_scan(tmp_path)
+            file.write_bytes(whole)
+    assert read_scan(tmp_path).volume.shape == (5, 8, 8)
+
+
 def test_different_slices_in_the_same_place_are_refused(tmp_path):
     write_series(tmp_path, "1.2.1", [(0, 0, place) for place in range(5)], 5)
     write_series(tmp_path, "1.2.1", [(0, 0, 2)], 7, first=5)

@@ -49,12 +49,22 @@ def find_scan(itk, folder: Path) -> list[Part]:
     """The files of one scan, from the first slice to the last; none where the folder and those below it hold no image.
 
     Beside it there may lie scouts, even under its own series number, coronal views, which may have more slices, and images that are
-    no CT. The largest axial scan is taken. Raises UnreadableFile where several lie in the same place; says where one has gaps.
+    no CT. The largest axial scan is taken. Raises UnreadableFile where several lie in the same place, and where a file of its series
+    holds no image; says where it has gaps.
     """
-    scans = [scan for files in _series(itk, folder) for scan in _alike(_parts(itk, files))]
+    scans: list[list[Part]] = []
+    unread: dict[str, str] = {}  # by a file of the same series
+    for files in _series(itk, folder):
+        parts = list(_parts(itk, files))
+        scans += _alike(parts)
+        if without := sorted(set(files).difference(part.file for part in parts)):
+            unread |= dict.fromkeys((part.file for part in parts), without[0])
     if not scans:
         return []
     scan = max(scans, key=lambda parts: (_is_ct(parts[0]), parts[0].axial, sum(part.size[2] for part in parts)))
+    if scan[0].file in unread:
+        raise UnreadableFile(Path(unread[scan[0].file]), "it holds no image, as the rest of its series does",
+                             "copy or fetch it anew, or take it out of the folder")
     if any(part.position is None for part in scan) or np.ptp([part.place for part in scan]) < SAME_PLACE:
         return scan  # in the order of their numbers
     return _in_order(folder, scan)
