@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.dataset import new_array
+from pipeline.data.fingerprint import fingerprint
 from pipeline.data.kept import patient_marks
 from pipeline.data.make import make_dataset
 from pipeline.data.sources.registry import open_source
@@ -257,3 +258,15 @@ def test_a_changed_scan_or_row_changes_the_mark_of_its_patient_alone(tmp_path, s
         assert changed() == ["patient-5"]
         write(51)
         assert changed() == ["patient-4"]
+
+
+def test_a_fingerprint_names_each_file_once_however_deep_it_lies(tmp_path):
+    for name in ("scan/a.dcm", "scan/more/deep/b.dcm", "table.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "scan" / "linked.dcm").symlink_to(tmp_path / "table.csv")
+    (tmp_path / "scan" / "gone.dcm").symlink_to(tmp_path / "nothing")
+    (tmp_path / "scan" / "round").symlink_to(tmp_path / "scan")
+    found = fingerprint([tmp_path / "table.csv", tmp_path / "scan", tmp_path / "scan" / "a.dcm", tmp_path / "missing"])
+    files = [tmp_path / name for name in ("scan/a.dcm", "scan/linked.dcm", "scan/more/deep/b.dcm", "table.csv")]
+    assert found == [[path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
