@@ -20,6 +20,7 @@ from pipeline.errors import CannotWrite, UserError
 from pipeline.layout import Layout
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
+from pipeline.training.unfinished import run_missing
 
 PATIENTS = 14
 DAMAGED = b"no array"
@@ -207,6 +208,41 @@ def test_patients_that_were_read_before_are_told(folder, tmp_path, capsys):
     make(folder, tmp_path / "study", last=5)
     make_dataset(settings_of(folder), Layout(tmp_path / "study"), Engine(0), Progress())
     assert "5 of 14 patients were read before" in capsys.readouterr().out
+
+
+class Watched(Progress):
+    """Counts what its bars are told."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.bars: list[list[int]] = []
+
+    def bar(self, title, total):
+        told = [total, 0]
+        self.bars.append(told)
+
+        class Bar:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *exception):
+                pass
+
+            def advance(self, steps=1):
+                told[1] += steps
+
+        return Bar()
+
+
+def test_bars_reach_their_end_also_where_work_goes_on(folder, tmp_path):
+    make(folder, tmp_path / "study", last=5)
+    progress = Watched()
+    make_dataset(settings_of(folder), Layout(tmp_path / "study"), Engine(0), progress)
+    paths = [tmp_path / f"{number}.json" for number in range(4)]
+    paths[1].touch()
+    run_missing(paths, lambda missing: ((place, missing[place]) for place in (2, 0, 1)), progress, "trials")
+    assert progress.bars == [[14, 14], [4, 4]]
+    assert [path.read_text() for path in paths] == ["0\n", "", "2\n", "3\n"]
 
 
 def marks(*words: str) -> list[str]:
