@@ -446,6 +446,6 @@ def test_a_pipe_that_breaks_elsewhere_is_a_fault():
 
 
 def test_a_command_whose_output_is_closed_works():
-    done = subprocess.run(f"{sys.executable} -m pipeline status --profile tiny >&-", shell=True, cwd=ROOT, capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", 'exec "$0" -m pipeline status --profile tiny >&-', sys.executable], cwd=ROOT,
+                          capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
