@@ -151,6 +151,17 @@ def test_of_a_dataset_that_is_there_only_new_and_changed_patients_are_read(folde
     assert make(folder, root, "window=-900,300") == ["another-1", *names(PATIENTS - 1)]
 
 
+def test_slices_and_lesions_that_change_places_are_read_again(folder, tmp_path):
+    root = tmp_path / "study"
+    rows = [f"{name},{int(name[-1]) % 2},{name}.npy,{name}-lesions.npy" for name in names()]
+    (folder / "labels.csv").write_text("\n".join(["id,label,path,lesions", *rows]))
+    make(folder, root)
+    turned = rows[6].replace("patient-6.npy,patient-6-lesions.npy", "patient-6-lesions.npy,patient-6.npy")
+    (folder / "labels.csv").write_text("\n".join(["id,label,path,lesions", *rows[:6], turned, *rows[7:]]))
+    assert make(folder, root) == ["patient-6"]
+    assert_as_made_at_once(folder, root)
+
+
 def test_lesions_that_are_no_longer_named_are_gone(folder, tmp_path):
     root = tmp_path / "study"
     make(folder, root)

@@ -1,5 +1,4 @@
-"""Patients as they were read, kept on disk: a run that was killed or refused goes on where it stopped, and one that splits them anew,
-or whose table has changed, reads only those that are new to it."""
+"""Patients as they were read, kept on disk, so that no run reads again what an earlier one, killed, refused or done, has read."""
 
 import hashlib
 import json

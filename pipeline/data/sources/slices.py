@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import PreparedPatient
 from pipeline.data.prepare import choose_slices, fit, fit_mask, lesion_fraction
 from pipeline.data.reading import read_stack
-from pipeline.data.tables import age_and_sex, check_more, check_patients, given_splits, read_table
+from pipeline.data.sources.table import TableSource
+from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
 from pipeline.errors import MissingPath, TooFewSlices, UnreadableFile
 from pipeline.settings import Settings
 
@@ -17,16 +17,13 @@ COLUMNS = ("id", "label", "path", "lesions", "age", "sex", "split")
 
 
 @dataclass(frozen=True)
-class SlicesSource:
+class SlicesSource(TableSource):
     """A folder with `labels.csv` (of COLUMNS, the first two are needed) and per patient a folder of PNG files, an NPY or an NPZ file.
 
     Where more than the wanted number of slices is given, they are chosen as from a scan.
     """
 
-    settings: Settings
-    folder: Path
     paths: dict[str, Path]
-    rows: dict[str, dict[str, str]]
 
     @classmethod
     def open(cls, settings: Settings) -> "SlicesSource":
@@ -38,24 +35,11 @@ class SlicesSource:
         check_patients(table, rows)
         paths = {row["id"]: _find(table.parent, row) for row in rows}
         check_more(table, rows, COLUMNS, ("lesions",))
-        return cls(settings, table.parent, paths, {row["id"]: row for row in rows})
+        return cls(settings, table.parent, {row["id"]: row for row in rows}, paths)
 
-    def keys(self) -> list[str]:
-        return list(self.paths)
-
-    def labels(self) -> list[int]:
-        """The label of every patient, in the order of the keys: 0 mild, 1 severe."""
-        return [int(row["label"]) for row in self.rows.values()]
-
-    def splits(self) -> list[str] | None:
-        """The split of every patient, in the order of the keys; None where the table gives none."""
-        return given_splits(list(self.rows.values()))
-
-    def inputs(self, key: str) -> list:
-        """What `load` reads of a patient: plain values."""
-        row = self.rows[key]
-        files = [self.paths[key], *([self.folder / row["lesions"]] if row.get("lesions") else [])]
-        return [[row.get(column) for column in ("label", "age", "sex")], fingerprint(files)]
+    def files(self, key: str) -> list[Path]:
+        marked = self.rows[key].get("lesions")
+        return [self.paths[key], *([self.folder / marked] if marked else [])]
 
     def load(self, key: str) -> PreparedPatient:
         stack = read_stack(self.paths[key])

@@ -6,27 +6,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.data.fingerprint import fingerprint
 from pipeline.data.patient import Patient, PreparedPatient
 from pipeline.data.prepare import prepare
 from pipeline.data.reading import SCAN_MEMORY, Scan, read_scan
-from pipeline.data.tables import age_and_sex, check_more, check_patients, given_splits, read_table
+from pipeline.data.sources.table import TableSource
+from pipeline.data.tables import age_and_sex, check_more, check_patients, read_table
 from pipeline.errors import BadTable, UnreadableFile
 from pipeline.settings import Settings
 
 COLUMNS = ("id", "path", "label", "mask", "lesions", "age", "sex", "split")
 FILES = ("path", "mask", "lesions")
-READ = (*FILES, "label", "age", "sex")
 
 
 @dataclass(frozen=True)
-class VolumesSource:
+class VolumesSource(TableSource):
     """A CSV of COLUMNS, of which the first three are needed; paths are relative to the CSV, labels 0 mild and 1 severe."""
 
     memory: ClassVar[float] = SCAN_MEMORY
-    settings: Settings
-    folder: Path
-    rows: dict[str, dict[str, str]]
 
     @classmethod
     def open(cls, settings: Settings) -> "VolumesSource":
@@ -39,21 +35,9 @@ class VolumesSource:
         check_more(table, rows, COLUMNS, FILES)
         return cls(settings, table.parent, {row["id"]: row for row in rows})
 
-    def keys(self) -> list[str]:
-        return list(self.rows)
-
-    def labels(self) -> list[int]:
-        """The label of every patient, in the order of the keys: 0 mild, 1 severe."""
-        return [int(row["label"]) for row in self.rows.values()]
-
-    def splits(self) -> list[str] | None:
-        """The split of every patient, in the order of the keys; None where the table gives none."""
-        return given_splits(list(self.rows.values()))
-
-    def inputs(self, key: str) -> list:
-        """What `load` reads of a patient: plain values."""
+    def files(self, key: str) -> list[Path]:
         row = self.rows[key]
-        return [[row.get(column) for column in READ], fingerprint(self.folder / row[column] for column in FILES if row.get(column))]
+        return [self.folder / row[column] for column in FILES if row.get(column)]
 
     def load(self, key: str) -> PreparedPatient:
         row = self.rows[key]
