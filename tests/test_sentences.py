@@ -322,7 +322,7 @@ def test_own_data_are_told_as_such(study, monkeypatch):
 
 @pytest.mark.parametrize(("given", "english", "slovenian"), [
     (24, "The lungs are those of masks that came with the scans.", "Pljuča določajo maske, priložene posnetkom."),
-    (0, "The lungs were found by threshold and morphology.", "Pljuča so bila poiskana s pragom in morfologijo."),
+    (0, "The lungs were found by threshold and morphology; dense disease", "Pljuča so bila poiskana s pragom in morfologijo; del"),
     (5, "For some patients (5) the lungs are those of masks", "Pri delu bolnikov (skupaj 5) pljuča določajo maske, priložene posn"),
     (None, "is 0.", "vrednost 0."),  # as in studies made before it was stored
 ])

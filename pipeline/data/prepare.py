@@ -50,12 +50,17 @@ def choose_slices(lung_area: np.ndarray, count: int, patient: str = "") -> np.nd
     -------
     int array (count,), increasing.
     """
-    with_lung = np.flatnonzero(lung_area >= max(LUNG_AREA_SHARE * lung_area.max(initial=0), 1))
+    with_lung = slices_with_lung(lung_area)
     if len(with_lung) < count:
         raise TooFewSlices(patient, len(with_lung), count)
     margin = min((1 - CENTRAL_SHARE) / 2 * len(with_lung), (len(with_lung) - count) / 2)
     positions = np.linspace(margin, len(with_lung) - 1 - margin, count)
     return with_lung[np.floor(positions + 0.5).astype(int)]
+
+
+def slices_with_lung(lung_area: np.ndarray) -> np.ndarray:
+    """Indices of the slices that show lung, of lung pixels per slice (z,): those that show hardly any are left out."""
+    return np.flatnonzero(lung_area >= max(LUNG_AREA_SHARE * lung_area.max(initial=0), 1))
 
 
 def fit(plane: np.ndarray, size: int, pixel: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Shows what the preparation does to one scan: `python -m pipeline.data.preview SCAN OUT.png`.
 
-Writes the middle slice three times side by side: windowed, with the lung mask in colour, and as the networks see it.
+Writes the middle one of the slices that show lung three times side by side: windowed, with the lung mask in colour, and as the networks
+see it.
 """
 
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.lungs import segment_lungs
+from pipeline.data.lungs import lung_area, segment_lungs
+from pipeline.data.prepare import slices_with_lung
 from pipeline.data.reading import read_scan
 from pipeline.data.window import apply_window
 from pipeline.errors import UserError
@@ -21,7 +23,8 @@ MASK_COLOUR = np.array([0.0, 0.65, 0.81])
 def preview(scan_path: Path) -> np.ndarray:
     """The three pictures as one: uint8 (y, 3 x, colour)."""
     scan = read_scan(scan_path)
-    middle = len(scan.volume) // 2
+    with_lung = slices_with_lung(lung_area(scan.volume, scan.spacing))
+    middle = with_lung[len(with_lung) // 2] if len(with_lung) else len(scan.volume) // 2
     plane = scan.volume[middle : middle + 1]
     lungs = segment_lungs(plane, scan.spacing)[0]
     grey = apply_window(plane[0], *WINDOW)[..., None].repeat(3, axis=2)
