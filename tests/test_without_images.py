@@ -77,6 +77,22 @@ def test_labels_that_go_along_with_the_scans_are_told(study, monkeypatch, person
     assert ("resnost je povezana s tem, kako so posnetki nastali" in slovenian) == warned
 
 
+@pytest.mark.parametrize(("columns", "english", "slovenian"), [
+    (("planes", "lungs_given"), "From the number of slices of a scan, their size and whether it came with a lung mask, a logistic",
+     "Samo iz števila in velikosti rezin posnetka ter tega, ali mu je priložena maska pljuč, logistična"),
+    (("lungs_given",), "From nothing but whether a scan came with a lung mask, a logistic",
+     "Samo iz tega, ali je posnetku priložena maska pljuč, logistična"),
+])
+def test_masks_that_go_along_with_the_labels_are_told(study, monkeypatch, columns, english, slovenian):
+    masks = [index % 2 for index in range(16)]
+    known = rank_without_images(patients(lungs_given=masks, **{name: [*range(8), *range(8)] for name in columns[:-1]}))["scan"]
+    assert tuple(known["columns"]) == columns and known["auc"] == 1
+    monkeypatch.setitem(study.comparison, "without_images", {"person": None, "scan": {**known, "auc_low": 0.5625}})
+    shown = said(study, "oracle")
+    assert english in shown[0] and "severity goes along with how the scans came, and" in shown[0]
+    assert slovenian in shown[1] and "s tem, kako so posnetki pripravljeni" in shown[1]
+
+
 def test_a_study_made_before_says_nothing_of_it(study, monkeypatch):
     monkeypatch.delitem(study.comparison, "without_images")
     assert study.without_images == {} and "logistic" not in said(study, "oracle")[0] and "logistična" not in said(study, "oracle")[1]

@@ -10,7 +10,8 @@ from pipeline.errors import CannotWrite, DamagedArtifact, MissingArtifact
 from pipeline.layout import Layout
 from pipeline.records import read_csv
 
-PATIENT_COLUMNS = ("id", "label", "split", "source", "age", "sex", "lesion_fraction", "voxel_z", "voxel_xy", "planes", "side")
+PATIENT_COLUMNS = ("id", "label", "split", "source", "age", "sex", "lesion_fraction", "voxel_z", "voxel_xy", "planes", "side",
+                   "lungs_given")
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,11 @@ def _load(job: Load) -> tuple[PreparedPatient, dict] | UserError:
     except UserError as error:
         return error
     voxel_z, voxel_xy = patient.voxel or (None, None)
+    lungs_given = None if patient.lungs_given is None else int(patient.lungs_given)
     return patient, {
         "label": patient.label, "age": patient.age, "sex": patient.sex, "lesions_hash": lesions_hash(patient.lesions),
         "lesion_fraction": patient.lesion_fraction, "voxel_z": voxel_z, "voxel_xy": voxel_xy, "planes": patient.planes,
-        "side": patient.side, "lungs_given": patient.lungs_given, "hashes": slice_hashes(patient.slices),
+        "side": patient.side, "lungs_given": lungs_given, "hashes": slice_hashes(patient.slices),
         "brightest": float(patient.slices.max()), "lit": float((patient.slices > 0).mean()),
     }
 

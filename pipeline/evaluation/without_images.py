@@ -1,4 +1,4 @@
-"""How well patients are ranked by what is known of them before anybody looks at an image: age and sex, and how large their scan is.
+"""How well patients are ranked by what is known of them before anybody looks at an image: age and sex, and how their scan came.
 
 A network has to beat the first to be of use. Where the second does better than chance, severity goes along with how scans were made, and
 a network may have learned that (Roberts et al. 2021).
@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.evaluation.auc import auc_with_interval
 
 # By name the columns of patients.csv that it rests on.
-KNOWN = {"person": ("age", "sex"), "scan": ("voxel_z", "voxel_xy", "planes", "side")}
+KNOWN = {"person": ("age", "sex"), "scan": ("voxel_z", "voxel_xy", "planes", "side", "lungs_given")}
 
 
 def rank_without_images(patients: Sequence[Mapping[str, str]]) -> dict[str, dict[str, object] | None]:
