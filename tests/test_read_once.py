@@ -20,6 +20,7 @@ from pipeline.errors import CannotWrite, UserError
 from pipeline.layout import Layout
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
+from pipeline.status import status_rows
 from pipeline.training.unfinished import run_missing
 
 PATIENTS = 14
@@ -100,6 +101,16 @@ def test_a_killed_run_reads_the_patients_it_had_not_read(folder, tmp_path, kills
         assert not contents(root)
     assert make(folder, root) == names()[sum(kills):]
     assert_as_made_at_once(folder, root)
+
+
+def test_the_status_tells_how_many_patients_an_unfinished_run_has_read(folder, tmp_path):
+    root, settings = tmp_path / "study", settings_of(folder, "external=slices", f"external_path={folder}")
+    assert status_rows(settings, Layout(root))[:2] == [("data", "missing", "", ""), ("data/external", "missing", "", "")]
+    make(folder, root, last=5)
+    make(folder, Layout(root).elsewhere.root, last=3)
+    assert status_rows(settings, Layout(root))[:2] == [("data", "begun", "", "5 read"), ("data/external", "begun", "", "3 read")]
+    make(folder, root)
+    assert status_rows(settings, Layout(root))[0][1] == "missing"  # its stage has not written that it is done
 
 
 def test_a_run_that_was_refused_reads_those_who_could_not_be_used(folder, tmp_path):
