@@ -164,11 +164,23 @@ def test_the_real_slice_in_the_documentation_is_what_the_preview_makes_of_it():
     assert difference.mean() < 4 and (difference > 60).mean() < 0.001
 
 
-def test_a_preview_of_a_scan_that_reaches_far_below_shows_the_lungs(patient, tmp_path):
-    volume, _ = with_abdomen(patient)
-    volume = np.concatenate([volume[:1].repeat(30, axis=0), volume])
-    np.save(tmp_path / "scan.npy", volume.repeat(2, axis=1).repeat(2, axis=2))
-    assert preview(tmp_path / "scan.npy")[:, -volume.shape[2] * 2:].any()
+def test_a_preview_shows_the_slices_that_a_study_would_take(patient, tmp_path):
+    volume, lungs = with_abdomen(patient)
+    np.save(tmp_path / "scan.npy", volume.repeat(2, axis=1).repeat(2, axis=2))  # NPY has voxels of 1 mm
+    picture = preview(tmp_path / "scan.npy")
+    assert picture.shape == (10 * 256, 3 * 256, 3)
+    wanted = lungs[choose_slices(lungs.sum(axis=(1, 2)), 10)].repeat(2, axis=1).repeat(2, axis=2).reshape(-1, 256)
+    assert overlap(picture[:, 512:].any(axis=2), wanted) > 0.95
+    np.save(tmp_path / "mask.npy", lungs.repeat(2, axis=1).repeat(2, axis=2) & (np.arange(256) < 128))
+    half = preview(tmp_path / "scan.npy", tmp_path / "mask.npy")
+    assert half.shape == picture.shape and not half[:, 640:].any()
+    np.testing.assert_array_equal(half[:, :256], picture[:, :256])
+    assert (half[:, 384:512] == half[:, 128:256]).all() and (half[:, 256:384] != half[:, :128]).any()
+
+
+def test_a_preview_shows_as_many_slices_as_show_lung(patient, tmp_path):
+    np.save(tmp_path / "scan.npy", patient.volume[10:14].repeat(2, axis=1).repeat(2, axis=2))
+    assert preview(tmp_path / "scan.npy").shape == (4 * 256, 3 * 256, 3)
 
 
 def test_a_coarse_look_at_the_lungs_chooses_the_same_slices_or_their_neighbours(cohort):
