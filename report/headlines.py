@@ -23,6 +23,7 @@ def headlines(study: Study) -> dict:
         "best_cnn": study.best_cnn,
         "baselines": study.comparison["baselines"],
         "no_skill": study.no_skill,
+        "single_slices": study.single_slices,
         "without_images": study.without_images,
         "differences": study.differences,
         "differences_of_runs": study.differences_of_runs,

@@ -210,6 +210,10 @@ class Selections:
         ranges = [(row, self.over_runs(row["first"], row["second"])) for row in rows]
         return [row for row, found in ranges if found and found["low"] < 0]
 
+    def better_by_the_mean(self) -> list[str]:
+        """The compared models that the mean of a patient's slices ranks significantly better than a single one does."""
+        return [model for model in self.study.compared if self.significantly_above(self.study.single_slices[model])]
+
     @property
     def known_groups(self) -> dict[str, dict]:
         """The subgroups of the test patients, the sexes first; none in a study made before they were looked at."""

@@ -138,6 +138,12 @@ class Study:
         return self.comparison.get("no_skill")
 
     @property
+    def single_slices(self) -> dict[str, dict]:
+        """By compared model the test AUC of each slice of a patient alone (`aucs`), their mean `auc`, and the `difference` that the mean
+        of a patient's slices makes, with `low`, `high` and `p_holm`; empty for one slice, and in a study made before that was asked."""
+        return self.comparison.get("single_slices", {})
+
+    @property
     def without_images(self) -> dict[str, dict | None]:
         """How well age and sex (`person`), and number and size of the slices (`scan`), rank the test patients: `columns`, and an `auc` with
         its interval; None where they are not known, empty in a study made before they were tried."""

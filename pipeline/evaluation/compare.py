@@ -13,6 +13,7 @@ from pipeline.evaluation.differences import compare_aucs
 from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.metrics import no_skill
 from pipeline.evaluation.patient_means import log_loss
+from pipeline.evaluation.single_slices import against_single_slices
 from pipeline.evaluation.subgroups import by_subgroup
 from pipeline.evaluation.without_images import rank_without_images
 from pipeline.layout import CNN_MODELS, DNN_MODELS, RESNET_MODELS, Layout
@@ -31,8 +32,9 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     None where there is none;
     `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `subgroups`, the compared models among the test patients of either sex, and among
-    younger and older ones; `without_images`, how patients are ranked by what is known without them; `involvement`, by compared model,
-    None where no true share is known.
+    younger and older ones; `single_slices`, what the mean of a patient's slices brings the compared models over one of them;
+    `without_images`, how patients are ranked by what is known without them; `involvement`, by compared model, None where no true share
+    is known.
     """
     dataset = load_dataset(layout)
     losses = {model: _validation_loss(layout, model, settings.seeds > 1) for model in DNN_MODELS + CNN_MODELS}
@@ -53,6 +55,8 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(patients),
         "subgroups": by_subgroup([row for row in patients if row["split"] == "test"], {model: scores[model] for model in compared}),
+        "single_slices": against_single_slices(
+            _test_labels(dataset), {model: read_slice_scores(layout, model, "test") for model in compared}),
         "without_images": rank_without_images(patients),
         "involvement": {model: _involvement(layout, dataset, model, scores[model]) for model in compared},
     })
@@ -102,6 +106,12 @@ def read_scores(layout: Layout, model: str, split: str, run: int = 0) -> np.ndar
     """Probabilities of a split's patients in a run, (patient,) in the dataset's order."""
     rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
     return np.array([float(row["probability"]) for row in rows if row["split"] == split])
+
+
+def read_slice_scores(layout: Layout, model: str, split: str, run: int = 0) -> np.ndarray:
+    """Probabilities of each slice of a split's patients in a run, (patient, slice) in the dataset's order."""
+    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
+    return np.array([[float(cell) for name, cell in row.items() if name.startswith("slice_")] for row in rows if row["split"] == split])
 
 
 def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarray) -> dict | None:

@@ -90,6 +90,20 @@ def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
     return mean, sqrt(sum(parts)) / len(pairs)
 
 
+def mean_against_parts(labels: np.ndarray, parts: np.ndarray) -> dict[str, float | None]:
+    """AUC of the mean of several scores of the same patients, minus the mean of the AUCs of each: `difference`, its 95 % interval from
+    `low` to `high`, and its two-sided `p`, by DeLong's method; all but the difference None where that sees too few patients or no spread.
+
+    labels: (patient,), 1 is severe; parts: (patient, part), higher is more severe.
+    """
+    single = np.mean([pairs_in_order(labels, part) for part in parts.T], axis=0)
+    difference, error = _mean_and_error([pairs_in_order(labels, parts.mean(axis=1)) - single])
+    if error is None or error < NO_SPREAD:
+        return {"difference": difference, "low": None, "high": None, "p": None}
+    return {"difference": difference, "low": difference - Z_95 * error, "high": difference + Z_95 * error,
+            "p": two_sided_p(difference, error)}
+
+
 def unpaired_difference(of: Mapping[str, float], minus: Mapping[str, float]) -> dict[str, float]:
     """What `independent_difference` gives for the AUCs of two groups of other patients; of, minus: as of `auc_with_interval`."""
     return independent_difference(*((one["auc"], one["auc_low"], one["auc_high"]) for one in (of, minus)))
