@@ -11,7 +11,7 @@ from pipeline.errors import STOPPED, UnknownName, UserError, mendable
 from pipeline.layout import STAGES, Layout, forbidden, named_path
 from pipeline.settings import PROFILES, Settings, load_settings, restored
 
-VERBS = ("all", *STAGES, "status", "bench", "ship")
+VERBS = ("all", *STAGES, "status", "bench", "ship", "renew")
 HELP = {
     "all": "every stage, then the report",
     "data": "read or make the patients, split them",
@@ -23,6 +23,7 @@ HELP = {
     "status": "what is done, stale or missing",
     "bench": "measure the speed against plain loops",
     "ship": "copy what the report needs into results/, small enough for a repository",
+    "renew": "compute the statistics of the study in results/ anew from its scores",
 }
 
 
@@ -103,6 +104,11 @@ def _run(options: argparse.Namespace) -> int:
         from pipeline.ship import ship_study
 
         ship_study(layout, Path("results") / layout.root.name)
+        return 0
+    if options.verb == "renew":
+        from pipeline.renew import renew_study
+
+        renew_study(layout, Path("results") / layout.root.name)
         return 0
     if options.verb == "bench":
         from pipeline.benchmarks.run import run_bench

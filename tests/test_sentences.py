@@ -359,6 +359,16 @@ def test_the_run_is_told_without_what_is_not_known(study, monkeypatch):
     assert not re.search("bfloat16|commit", english) and not re.search("bfloat16|različice", slovenian)
 
 
+def test_statistics_that_were_computed_anew_are_told(study, monkeypatch):
+    assert "anew" not in said(study, "run")[0] and "na novo" not in said(study, "run")[1]
+    monkeypatch.setitem(study.provenance, "renewed", {"date": "2026-11-28T10:00:00+00:00", "commit": "abcdef0123456789"})
+    english, slovenian = said(study, "run")
+    assert "What follows from the scores of its patients was computed anew on 28 November 2026, from commit `abcdef012345`. The" in english
+    assert "je bilo izračunano na novo 28. novembra 2026, iz različice kode `abcdef012345`. SHA" in slovenian
+    monkeypatch.setitem(study.provenance, "renewed", {"date": "2026-11-28T10:00:00+00:00", "commit": None})
+    assert "anew on 28 November 2026. The" in said(study, "run")[0] and "28. novembra 2026. SHA" in said(study, "run")[1]
+
+
 def test_the_profile_names_its_changes_and_the_slices_of_its_curves(study, monkeypatch):
     monkeypatch.setitem(study.settings, "monitor_slices", 2)
     monkeypatch.setitem(study.provenance, "command", "python -m pipeline all --profile tiny --set seed=7")

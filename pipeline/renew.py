@@ -1,0 +1,106 @@
+"""`python -m pipeline renew`: computes what follows from the scores of a shipped study anew, where its networks are no longer at hand.
+
+Curves, thresholds, metrics, comparisons, intervals and the test elsewhere are those of today's code; the rest stays as it was. What they
+take of the data beside the scores they take from the study folder, whose data have to be the same, to the bit.
+"""
+
+import datetime
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.evaluation.compare import compare_models, read_slice_scores
+from pipeline.evaluation.decisions import write_decisions
+from pipeline.evaluation.evaluate import SPLITS
+from pipeline.evaluation.external import write_external
+from pipeline.evaluation.runs import write_runs
+from pipeline.layout import MODELS, Layout
+from pipeline.provenance import current_commit
+from pipeline.records import read_csv, read_json, sha256_of, verify_files, write_json
+from pipeline.settings import Settings, restored
+
+ARRAYS = ("slices.npy", "lesions.npy")
+
+
+class _WithoutImages(Layout):
+    """A shipped study, which lacks its images, with those of the same data in another folder."""
+
+    def __init__(self, root: Path, data: Layout):
+        super().__init__(root)
+        object.__setattr__(self, "_data", data)
+
+    @property
+    def slices(self) -> Path:
+        return self._data.slices
+
+    @property
+    def lesions(self) -> Path:
+        return self._data.lesions
+
+    @property
+    def elsewhere(self) -> Layout:
+        return self._data.elsewhere
+
+
+def renew_study(data: Layout, shipped: Path) -> None:
+    """Replace the study at `shipped` by itself with renewed statistics; `data` holds its data. Raises MissingArtifact, DamagedArtifact,
+    and UserError where the data are others, or where what it explains would no longer be what it compares."""
+    rows = read_json(shipped / "manifest.json", "ship")
+    verify_files(shipped, rows)
+    _refuse_other_data(data, Layout(shipped))
+    settings = restored(read_json(Layout(shipped).settings, "ship"))
+    if settings is None:
+        raise UserError(f"{shipped} was made with settings that this program does not know; compute the study anew")
+    building = shipped.with_name(f".{shipped.name}-building")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        shutil.copytree(shipped, building)
+        layout = _WithoutImages(building, data)
+        explained, written = _explained(layout), _renew(settings, layout)
+        if _explained(layout) != explained:
+            raise UserError(f"{shipped}: other models or decisions would be compared than those that it explains; compute the study anew")
+        changed = {path.relative_to(building).as_posix() for path in written}
+        _write_provenance(layout, rows, changed)
+        shutil.rmtree(shipped)
+        building.rename(shipped)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    print(f"{shipped}: {len(changed)} of {len(rows)} files computed anew from the scores")
+
+
+def _write_provenance(layout: Layout, rows: list[dict[str, str]], changed: set[str]) -> None:
+    """Add to the provenance when and by which code it was renewed, and write the manifest of all files. rows: of the old one."""
+    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    write_json(layout.provenance, read_json(layout.provenance, "ship") | {"renewed": {"date": now, "commit": current_commit()}})
+    renewed = [{"path": path, "sha256": sha256_of(layout.root / path), "stage": "evaluate"} for path in changed]
+    kept = [row for row in rows if row["path"] not in changed]
+    write_json(layout.manifest, sorted([*kept, *renewed], key=lambda row: row["path"]))
+
+
+def _refuse_other_data(data: Layout, shipped: Layout) -> None:
+    stored, made = (read_json(layout.dataset, "data")["sha256"] for layout in (shipped, data))
+    if any(stored.get(name) != made.get(name) for name in ARRAYS):
+        raise UserError(f"{data.root} holds other data than {shipped.root}; make them with the data stage and the settings of that study")
+
+
+def _explained(layout: Layout) -> list:
+    """What the stage `explain` went by, whose pictures stay: the compared models, and every decision's threshold."""
+    decisions = [read_json(layout.evaluation(model, "confusion.json"), "ship") for model in MODELS]
+    return [read_json(layout.comparison, "ship")["compared"], *decisions]
+
+
+def _renew(settings: Settings, layout: Layout) -> list[Path]:
+    """Everything that is computed from scores, in the order in which a study computes it; paths of what was written."""
+    written = []
+    for model in MODELS:
+        by_run = [{split: read_slice_scores(layout, model, split, run) for split in SPLITS} for run in range(settings.seeds)]
+        written += write_runs(layout, model, by_run)
+    written += compare_models(settings, layout)
+    if layout.external("csv").exists() and settings.seeds == 1:  # of several runs only the first one's scores are stored
+        patients = read_csv(layout.external("csv"), "evaluate")
+        if [row["label"] for row in patients] != [row["label"] for row in read_csv(layout.elsewhere.patients, "data")]:
+            raise UserError(f"{layout.elsewhere.root} holds other patients than were scored; make them with the settings of that study")
+        written += write_external(settings, layout, {model: [np.array([[float(row[model])] for row in patients])] for model in MODELS})
+    return written + write_decisions(settings, layout)
