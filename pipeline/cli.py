@@ -20,7 +20,7 @@ HELP = {
     "train": "train each model at its chosen values",
     "evaluate": "score the test patients, choose thresholds",
     "explain": "filters, activations, saliency",
-    "status": "what is done, stale or missing",
+    "status": "what is done, begun, stale or missing",
     "bench": "measure the speed against plain loops",
     "ship": "copy what the report needs into results/, small enough for a repository",
     "renew": "compute the statistics of the study in results/ anew from its scores",

@@ -100,6 +100,7 @@ def joined_lungs(patient):
 SCANS = {
     "as it is": lambda patient: (patient.volume, patient.lung_mask),
     "whole numbers": lambda patient: (np.clip(patient.volume, -1024, 3071).astype(np.int16), patient.lung_mask),
+    "clipped": lambda patient: (np.clip(patient.volume, -900, 400), patient.lung_mask),
     "table": lambda patient: with_table(patient, -940),
     "table of light foam": lambda patient: with_table(patient, -980),
     "blanket": with_blanket,

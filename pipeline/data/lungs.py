@@ -80,5 +80,6 @@ def _small_holes(mask: np.ndarray, largest: float) -> np.ndarray:
 
 def _outside_the_field_of_view(plane: np.ndarray) -> np.ndarray:
     """What a scanner has not measured around a round field of view, and filled with one value: bool (y, x)."""
-    lowest = plane.min()
-    return (plane == lowest) & (plane[[0, 0, -1, -1], [0, -1, 0, -1]] == lowest).any()
+    pieces, _ = ndimage.label(plane == plane.min())
+    corners = pieces[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return np.isin(pieces, corners[corners > 0])
