@@ -26,14 +26,19 @@ def describe_run(settings: Settings, backend: Backend, processes: int, records: 
         seconds[stage] = round(seconds.get(stage, 0.0) + record.seconds, 2)
     return {
         "format": FORMAT,
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        **date_and_commit(),
         "command": shlex.join(["python", "-m", "pipeline", *map(_without_home, sys.argv[1:])]),
-        "commit": current_commit(), "profile": settings.profile, "seed": settings.seed,
+        "profile": settings.profile, "seed": settings.seed,
         "device": device_name(backend.device), "cores": core_count(), "backend": vars(backend), "processes": processes,
         "python": platform.python_version(), "platform": platform.system(),
         "versions": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
     }
+
+
+def date_and_commit() -> dict[str, str | None]:
+    """Now, and by which code."""
+    return {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "commit": current_commit()}
 
 
 def _without_home(word: str) -> str:

@@ -4,8 +4,8 @@ Curves, thresholds, metrics, comparisons, intervals and the test elsewhere are t
 take of the data beside the scores they take from the study folder, whose data have to be the same, to the bit.
 """
 
-import datetime
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,31 +17,31 @@ from pipeline.evaluation.evaluate import SPLITS
 from pipeline.evaluation.external import write_external
 from pipeline.evaluation.runs import write_runs
 from pipeline.layout import MODELS, Layout
-from pipeline.provenance import current_commit
+from pipeline.provenance import date_and_commit
 from pipeline.records import read_csv, read_json, sha256_of, verify_files, write_json
 from pipeline.settings import Settings, restored
+from pipeline.ship import in_place_of
 
 ARRAYS = ("slices.npy", "lesions.npy")
 
 
-class _WithoutImages(Layout):
+@dataclass(frozen=True)
+class _WithImages(Layout):
     """A shipped study, which lacks its images, with those of the same data in another folder."""
 
-    def __init__(self, root: Path, data: Layout):
-        super().__init__(root)
-        object.__setattr__(self, "_data", data)
+    data: Layout
 
     @property
     def slices(self) -> Path:
-        return self._data.slices
+        return self.data.slices
 
     @property
     def lesions(self) -> Path:
-        return self._data.lesions
+        return self.data.lesions
 
     @property
     def elsewhere(self) -> Layout:
-        return self._data.elsewhere
+        return self.data.elsewhere
 
 
 def renew_study(data: Layout, shipped: Path) -> None:
@@ -53,27 +53,20 @@ def renew_study(data: Layout, shipped: Path) -> None:
     settings = restored(read_json(Layout(shipped).settings, "ship"))
     if settings is None:
         raise UserError(f"{shipped} was made with settings that this program does not know; compute the study anew")
-    building = shipped.with_name(f".{shipped.name}-building")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
+    with in_place_of(shipped) as building:
         shutil.copytree(shipped, building)
-        layout = _WithoutImages(building, data)
+        layout = _WithImages(building, data)
         explained, written = _explained(layout), _renew(settings, layout)
         if _explained(layout) != explained:
             raise UserError(f"{shipped}: other models or decisions would be compared than those that it explains; compute the study anew")
         changed = {path.relative_to(building).as_posix() for path in written}
         _write_provenance(layout, rows, changed)
-        shutil.rmtree(shipped)
-        building.rename(shipped)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     print(f"{shipped}: {len(changed)} of {len(rows)} files computed anew from the scores")
 
 
 def _write_provenance(layout: Layout, rows: list[dict[str, str]], changed: set[str]) -> None:
     """Add to the provenance when and by which code it was renewed, and write the manifest of all files. rows: of the old one."""
-    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    write_json(layout.provenance, read_json(layout.provenance, "ship") | {"renewed": {"date": now, "commit": current_commit()}})
+    write_json(layout.provenance, read_json(layout.provenance, "ship") | {"renewed": date_and_commit()})
     renewed = [{"path": path, "sha256": sha256_of(layout.root / path), "stage": "evaluate"} for path in changed]
     kept = [row for row in rows if row["path"] not in changed]
     write_json(layout.manifest, sorted([*kept, *renewed], key=lambda row: row["path"]))

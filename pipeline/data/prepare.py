@@ -20,11 +20,11 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
     Raises NoLungs, and TooFewSlices when fewer than `slices` slices show lung.
     """
     lungs = patient.lung_mask
-    area = lung_area(patient.volume, patient.spacing) if lungs is None else lungs.sum(axis=(1, 2))
+    area = area_of_lungs(patient.volume, patient.spacing, lungs)
     if not area.any():
         raise NoLungs(patient.id, float(patient.volume.min()), float(patient.volume.max()))
     chosen = choose_slices(area, slices, patient.id)
-    inside = segment_lungs(patient.volume[chosen], patient.spacing) if lungs is None else lungs[chosen]
+    inside = lungs_in(chosen, patient.volume, patient.spacing, lungs)
     values = apply_window(patient.volume[chosen], *window) * inside
     lesions = None if patient.lesion_mask is None else patient.lesion_mask[chosen]
     pixel = patient.spacing[1:]
@@ -37,6 +37,16 @@ def prepare(patient: Patient, slices: int, image_size: int, window: tuple[float,
         voxel=(round(float(patient.spacing[0]), 3), round(float(np.mean(pixel)), 3)),
         planes=len(patient.volume), side=max(patient.volume.shape[1:]),
     )
+
+
+def area_of_lungs(volume: np.ndarray, spacing: tuple[float, float, float], mask: np.ndarray | None) -> np.ndarray:
+    """Pixels of lung in each slice, (z,): those of the mask, bool (z, y, x), where one is given."""
+    return lung_area(volume, spacing) if mask is None else mask.sum(axis=(1, 2))
+
+
+def lungs_in(chosen: np.ndarray, volume: np.ndarray, spacing: tuple[float, float, float], mask: np.ndarray | None) -> np.ndarray:
+    """The lungs in some slices, bool (slice, y, x), in the same way."""
+    return segment_lungs(volume[chosen], spacing) if mask is None else mask[chosen]
 
 
 def choose_slices(lung_area: np.ndarray, count: int, patient: str = "") -> np.ndarray:

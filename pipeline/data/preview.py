@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.lungs import lung_area, segment_lungs
-from pipeline.data.prepare import choose_slices, fit, fit_mask, slices_with_lung
+from pipeline.data.prepare import area_of_lungs, choose_slices, fit, fit_mask, lungs_in, slices_with_lung
 from pipeline.data.reading import read_scan
 from pipeline.data.sources.volumes import read_mask
 from pipeline.data.window import apply_window
@@ -30,12 +29,11 @@ def preview(scan_path: Path, mask_path: Path | None = None) -> np.ndarray:
     """
     scan = read_scan(scan_path)
     given = None if mask_path is None else read_mask(mask_path, scan)
-    area = lung_area(scan.volume, scan.spacing) if given is None else given.sum(axis=(1, 2))
+    area = area_of_lungs(scan.volume, scan.spacing, given)
     count = min(SLICES, len(slices_with_lung(area)))
     chosen = choose_slices(area, count) if count else np.array([len(scan.volume) // 2])
-    planes = scan.volume[chosen]
-    lungs = segment_lungs(planes, scan.spacing) if given is None else given[chosen]
-    grey = apply_window(planes, *WINDOW)
+    lungs = lungs_in(chosen, scan.volume, scan.spacing, given)
+    grey = apply_window(scan.volume[chosen], *WINDOW)
     if len(chosen) > 1:
         pixel = scan.spacing[1:]
         grey, lungs = np.stack([fit(plane, SIDE, pixel) for plane in grey]), fit_mask(lungs, SIDE, pixel)

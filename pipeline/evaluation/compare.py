@@ -104,14 +104,18 @@ def _test_labels(dataset: Dataset) -> np.ndarray:
 
 def read_scores(layout: Layout, model: str, split: str, run: int = 0) -> np.ndarray:
     """Probabilities of a split's patients in a run, (patient,) in the dataset's order."""
-    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
-    return np.array([float(row["probability"]) for row in rows if row["split"] == split])
+    return np.array([float(row["probability"]) for row in _scored(layout, model, split, run)])
 
 
 def read_slice_scores(layout: Layout, model: str, split: str, run: int = 0) -> np.ndarray:
     """Probabilities of each slice of a split's patients in a run, (patient, slice) in the dataset's order."""
-    rows = read_csv(layout.evaluation(model, "scores.csv", run), "evaluate")
-    return np.array([[float(cell) for name, cell in row.items() if name.startswith("slice_")] for row in rows if row["split"] == split])
+    return np.array([[float(cell) for name, cell in row.items() if name.startswith("slice_")]
+                     for row in _scored(layout, model, split, run)])
+
+
+def _scored(layout: Layout, model: str, split: str, run: int) -> list[dict[str, str]]:
+    """The rows of scores.csv of a split."""
+    return [row for row in read_csv(layout.evaluation(model, "scores.csv", run), "evaluate") if row["split"] == split]
 
 
 def _involvement(layout: Layout, dataset: Dataset, model: str, scores: np.ndarray) -> dict | None:

@@ -55,11 +55,17 @@ def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np
 def _compare(first: str, second: str, ordered: Mapping[str, Sequence[np.ndarray]]) -> Difference:
     """ordered: by name and fold, as of `pairs_in_order`."""
     difference, error = _mean_and_error([of - minus for of, minus in zip(ordered[first], ordered[second], strict=True)])
-    if error is None:
-        return Difference(first, second, difference)
-    if error < NO_SPREAD:
+    if error is not None and error < NO_SPREAD:
         return Difference(first, second, **unpaired_difference(_area(ordered[first]), minus=_area(ordered[second])))
-    return Difference(first, second, difference, difference - Z_95 * error, difference + Z_95 * error, two_sided_p(difference, error))
+    return Difference(first, second, **_with_interval(difference, error))
+
+
+def _with_interval(difference: float, error: float | None) -> dict[str, float | None]:
+    """The `difference`, its 95 % interval from `low` to `high`, and its two-sided `p`; the last three None where there is no error."""
+    if error is None:
+        return {"difference": difference, "low": None, "high": None, "p": None}
+    return {"difference": difference, "low": difference - Z_95 * error, "high": difference + Z_95 * error,
+            "p": two_sided_p(difference, error)}
 
 
 def _area(ordered: Sequence[np.ndarray]) -> dict[str, float]:
@@ -98,10 +104,7 @@ def mean_against_parts(labels: np.ndarray, parts: np.ndarray) -> dict[str, float
     """
     single = np.mean([pairs_in_order(labels, part) for part in parts.T], axis=0)
     difference, error = _mean_and_error([pairs_in_order(labels, parts.mean(axis=1)) - single])
-    if error is None or error < NO_SPREAD:
-        return {"difference": difference, "low": None, "high": None, "p": None}
-    return {"difference": difference, "low": difference - Z_95 * error, "high": difference + Z_95 * error,
-            "p": two_sided_p(difference, error)}
+    return _with_interval(difference, None if error is not None and error < NO_SPREAD else error)
 
 
 def unpaired_difference(of: Mapping[str, float], minus: Mapping[str, float]) -> dict[str, float]:
