@@ -119,6 +119,19 @@ def _calibration(study: Study) -> Rows:
             for model in study.compared for bins in [study.calibration(model)] for row in zip(*bins.values(), strict=True)]
 
 
+def _stretch(study: Study) -> Rows:
+    return [{"model": model, **{name: study.metrics(model)[name] for name in ("mean_probability", "prevalence", "brier")},
+             **_spread(study.spread(model), "brier"), **_coefficients(study.stretch(model) or {})} for model in study.compared]
+
+
+def _coefficients(found: dict) -> dict[str, float | None]:
+    """Columns for how the test probabilities would have to be stretched, and for what the validation patients make of them."""
+    ends = {name: found.get(name) or {} for name in ("in_the_large", "slope")}
+    mended = found.get("recalibrated") or {}
+    return ({name if end == "value" else f"{name}_{end}": one.get(end) for name, one in ends.items() for end in ("value", "low", "high")}
+            | {f"recalibrated_{name}": mended.get(name) for name in ("intercept", "slope", "brier")})
+
+
 def _involvement(study: Study) -> Rows:
     shares = study.involved_shares() if study.involvement else {}
     return [{"model": model, **{name: row[name] for name in ("id", "label", "probability")}, "involvement": shares.get(row["id"])}
@@ -289,6 +302,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-metrics": _metrics,
+    "tbl-calibration": _stretch,
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,

@@ -20,7 +20,7 @@ ANSWERS = {
     "selection": ("fig-best-auc", "fig-resnets"),
     "metrics": ("tbl-thresholds", "tbl-metrics"),
     "uncertainty": ("tbl-auc", "tbl-differences", "tbl-metrics", "fig-folds"),
-    "calibration": ("fig-calibration",),
+    "calibration": ("fig-calibration", "tbl-calibration"),
     "utility": ("sec-limitations",),
     "subgroups": (MISSING,),
     "control": ("sec-control",),

@@ -113,6 +113,32 @@ class Selections:
         bias = {model: found["mean_probability"] - found["prevalence"] for model in models for found in [self.study.metrics(model)]}
         return sorted(models, key=lambda model: -abs(bias[model]))
 
+    @property
+    def stretched(self) -> list[str]:
+        """The compared models of which the slope of the calibration is known."""
+        found = {model: self.study.stretch(model) for model in self.study.compared}
+        return [model for model, one in found.items() if one and one["slope"]]
+
+    def too_extreme(self) -> list[str]:
+        """Those whose slope lies below 1 with its whole interval."""
+        return [model for model in self.stretched if self.study.stretch(model)["slope"]["high"] < 1]
+
+    def too_timid(self) -> list[str]:
+        """Those whose slope lies above 1 with its whole interval."""
+        return [model for model in self.stretched if self.study.stretch(model)["slope"]["low"] > 1]
+
+    def mended(self) -> dict[str, float]:
+        """By compared model how far its Brier score on the test set falls when calibrated on the validation patients, below 0 where it
+        rises, the largest change first; without those of which these patients give no calibration."""
+        found = {model: (self.study.stretch(model) or {}).get("recalibrated") for model in self.study.compared}
+        falls = {model: self.study.metrics(model)["brier"] - one["brier"] for model, one in found.items() if one}
+        return {model: falls[model] for model in sorted(falls, key=lambda model: -abs(falls[model]))}
+
+    def better_mended(self) -> list[str]:
+        """Those whose Brier score falls."""
+        falls = self.mended()
+        return [model for model in self.study.compared if falls.get(model, 0) > 0]
+
     def wrong_against_extent(self, found: dict) -> bool:
         """Whether missed severe patients are less diseased than found ones, and false alarms more than the other mild ones, and there are
         enough of both to say so.

@@ -293,6 +293,12 @@ class Study:
         interval), each float64 (bin,)."""
         return _columns(read_csv(self.layout.evaluation(model, "calibration.csv"), "evaluate"))
 
+    def stretch(self, model: str) -> dict | None:
+        """How a model's test probabilities would have to be shifted (`in_the_large`) and stretched (`slope`) to come true, each `value`,
+        `low` and `high`, the slope None where it cannot be known; and `recalibrated`, the `brier` score with `intercept` and `slope` of
+        the validation patients, None where these give none. None in a study made before that was asked."""
+        return self.metrics(model).get("calibration")
+
     def filters(self, model: str) -> np.ndarray:
         """First-layer filters, float32 (filter, channel, y, x)."""
         return read_npz(self.layout.explanation(model, "filters.npz"), "explain")["first"]

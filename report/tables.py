@@ -92,6 +92,18 @@ def _group(title: str, found: dict[str, tuple[dict, dict]], words: Words) -> Row
               for model, (values, ends) in found.items()]]
 
 
+def _calibration(study: Study, words: Words) -> Rows:
+    rows = [[words("model"), *map(words, ("mean_probability", "in_the_large", "slope", "brier", "brier_recalibrated"))]]
+    for model in study.compared:
+        metrics, found, runs = study.metrics(model), study.stretch(model) or {}, study.spread(model) or {}
+        estimates = [found.get(name) for name in ("in_the_large", "slope")]
+        rows.append([model, words.decimal(metrics["mean_probability"], 2),
+                     *[words.decimal(one and one["value"], 2) + (_below(_ends(one, words, 2)) if one else "") for one in estimates],
+                     words.decimal(metrics["brier"]) + _range(runs.get("brier"), words),
+                     words.decimal((found.get("recalibrated") or {}).get("brier"))])
+    return rows
+
+
 def _auc(study: Study, words: Words) -> Rows:
     header = [words("model"), words("auc"), words("interval"), words("brier"), words("parameters"), words("best_epoch")]
     rows = [header + ([words("folds_auc")] if study.folds else []) + ([words("external_auc")] if study.external else [])]
@@ -135,9 +147,9 @@ def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:
     return [words.decimal(row["difference"]) + (_below(_ends(row, words)) if row["low"] is not None else ""), words.p_value(row["p_holm"])]
 
 
-def _ends(row: dict, words: Words) -> str:
-    """Both ends of a difference's interval with a semicolon, since a dash would meet a minus."""
-    return "; ".join(dict.fromkeys(words.decimal(row[end]) for end in ("low", "high")))
+def _ends(row: dict, words: Words, digits: int = 3) -> str:
+    """Both ends of an interval that may be negative with a semicolon, since a dash would meet a minus."""
+    return "; ".join(dict.fromkeys(words.decimal(row[end], digits) for end in ("low", "high")))
 
 
 def _named(classifier: str, words: Words) -> str:
@@ -199,6 +211,7 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-metrics": _metrics,
+    "tbl-calibration": _calibration,
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,

@@ -15,6 +15,7 @@ from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.calibration import calibrate
 from pipeline.evaluation.metrics import brier_score, metrics_of
 from pipeline.evaluation.patient_means import log_loss, patient_mean
+from pipeline.evaluation.recalibration import describe_calibration
 from pipeline.evaluation.scoring import score_split
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import Layout
@@ -105,6 +106,7 @@ def _metrics(model: str, labels: dict, scores: dict, counts: dict) -> dict:
         "loss": finite_or_none(log_loss(labels["test"], scores["test"])),
         "brier": brier_score(labels["test"], scores["test"]), "mean_probability": float(scores["test"].mean()),
         "prevalence": float(labels["test"].mean()),
+        "calibration": describe_calibration(labels, scores),
         "at": {name: metrics_of(value) for name, value in counts.items()},
     }
 

@@ -10,7 +10,7 @@ from pipeline.layout import Layout
 from pipeline.records import read_csv, read_json, write_csv, write_json
 from pipeline.spread import roc_spread, spread_of
 
-METRICS = ("auc", "validation_auc", "validation_loss", "loss", "brier", "at")
+METRICS = ("auc", "validation_auc", "validation_loss", "loss", "brier", "calibration", "at")
 OF_THRESHOLD = ("threshold", "value_validation", "value_test")
 
 
