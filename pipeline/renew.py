@@ -1,7 +1,7 @@
-"""`python -m pipeline renew`: computes what follows from the scores of a shipped study anew, where its networks are no longer at hand.
+"""`python -m pipeline renew`: computes what follows from a shipped study's scores and filters anew, where its networks are gone.
 
-Curves, thresholds, metrics, comparisons, intervals and the test elsewhere are those of today's code; the rest stays as it was. What they
-take of the data beside the scores they take from the study folder, whose data have to be the same, to the bit.
+Curves, thresholds, metrics, comparisons, intervals, the test elsewhere and the shapes of filters are those of today's code; the rest stays
+as it was. What they take of the data beside the scores they take from the study folder, whose data have to be the same, to the bit.
 """
 
 import shutil
@@ -16,9 +16,10 @@ from pipeline.evaluation.decisions import write_decisions
 from pipeline.evaluation.evaluate import SPLITS
 from pipeline.evaluation.external import write_external
 from pipeline.evaluation.runs import write_runs
-from pipeline.layout import MODELS, Layout
+from pipeline.explanations.gabor import describe_filters
+from pipeline.layout import CONV_MODELS, MODELS, Layout
 from pipeline.provenance import date_and_commit
-from pipeline.records import read_csv, read_json, sha256_of, verify_files, write_json
+from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_files, write_json
 from pipeline.settings import Settings, restored
 from pipeline.ship import in_place_of
 
@@ -56,19 +57,22 @@ def renew_study(data: Layout, shipped: Path) -> None:
     with in_place_of(shipped) as building:
         shutil.copytree(shipped, building)
         layout = _WithImages(building, data)
-        explained, written = _explained(layout), _renew(settings, layout)
+        explained, written = _explained(layout), {"evaluate": _renew_scores(settings, layout), "explain": _renew_filters(layout)}
         if _explained(layout) != explained:
             raise UserError(f"{shipped}: other models or decisions would be compared than those that it explains; compute the study anew")
-        changed = {path.relative_to(building).as_posix() for path in written}
-        _write_provenance(layout, rows, changed)
-    print(f"{shipped}: {len(changed)} of {len(rows)} files computed anew from the scores")
+        stages = {path.relative_to(building).as_posix(): stage for stage, paths in written.items() for path in paths}
+        _write_provenance(layout, rows, stages)
+    print(f"{shipped}: {len(stages)} files computed anew from the scores and the filters")
 
 
-def _write_provenance(layout: Layout, rows: list[dict[str, str]], changed: set[str]) -> None:
-    """Add to the provenance when and by which code it was renewed, and write the manifest of all files. rows: of the old one."""
+def _write_provenance(layout: Layout, rows: list[dict[str, str]], stages: dict[str, str]) -> None:
+    """Add to the provenance when and by which code it was renewed, and write the manifest of all files.
+
+    rows: of the old one; stages: by path of each file that was written, the stage it belongs to.
+    """
     write_json(layout.provenance, read_json(layout.provenance, "ship") | {"renewed": date_and_commit()})
-    renewed = [{"path": path, "sha256": sha256_of(layout.root / path), "stage": "evaluate"} for path in changed]
-    kept = [row for row in rows if row["path"] not in changed]
+    renewed = [{"path": path, "sha256": sha256_of(layout.root / path), "stage": stage} for path, stage in stages.items()]
+    kept = [row for row in rows if row["path"] not in stages]
     write_json(layout.manifest, sorted([*kept, *renewed], key=lambda row: row["path"]))
 
 
@@ -84,7 +88,15 @@ def _explained(layout: Layout) -> list:
     return [read_json(layout.comparison, "ship")["compared"], *decisions]
 
 
-def _renew(settings: Settings, layout: Layout) -> list[Path]:
+def _renew_filters(layout: Layout) -> list[Path]:
+    """The shapes of every model's filters."""
+    written = [layout.explanation(model, "filters.json") for model in CONV_MODELS]
+    for model, path in zip(CONV_MODELS, written, strict=True):
+        write_json(path, describe_filters(read_npz(layout.explanation(model, "filters.npz"), "ship")["first"]))
+    return written
+
+
+def _renew_scores(settings: Settings, layout: Layout) -> list[Path]:
     """Everything that is computed from scores, in the order in which a study computes it; paths of what was written."""
     written = []
     for model in MODELS:

@@ -54,6 +54,7 @@ def _model(study: Study, model: str) -> dict:
         "calibration": study.stretch(model),
         "metrics": metrics["at"],
         "metrics_intervals": study.intervals(model),
+        "filter_shapes": study.filter_shapes(model) if model in study.convolutional else None,
         "localisation": study.localisation(model) if model in study.convolutional else None,
         "resemblance": study.resemblance(model) if model in study.convolutional else None,
         "spread_over_runs": study.spread(model),

@@ -162,6 +162,17 @@ class Selections:
         return {"model": self.study.running_statistics["model"], "epoch": max(rows, key=lambda row: row["val_loss"])["epoch"], **ranges,
                 "mostly_lag": top > FAR_ABOVE * high and high - low < (top - low) / 2}
 
+    @property
+    def first_layers(self) -> dict[str, dict]:
+        """The shapes of the filters of the networks whose filters stand beside each other, the pretrained one first; empty in a study made
+        before these were measured."""
+        found = {model: self.study.filter_shapes(model) for model in ("ResNet18og", "ResNet18_nowig")}
+        return {model: shapes for model, shapes in found.items() if shapes}
+
+    def ordered(self) -> list[str]:
+        """Those of which more filters are like Gabor functions than chance gives."""
+        return [model for model, shapes in self.first_layers.items() if shapes["p"] < SIGNIFICANT]
+
     def by_mean_auc(self, models: list[str]) -> list[str]:
         return sorted(models, key=lambda model: -self.study.spread(model)["auc"]["mean"])
 

@@ -303,6 +303,13 @@ class Study:
         """First-layer filters, float32 (filter, channel, y, x)."""
         return read_npz(self.layout.explanation(model, "filters.npz"), "explain")["first"]
 
+    def filter_shapes(self, model: str) -> dict | None:
+        """How many of the `filters` are closer to a Gabor function than nearly all random kernels (`surpassing`), how many would be
+        `by_chance`, and `p`, the probability that as many are; `likeness` and `random`, the medians of both. None in a study made before
+        that was asked."""
+        path = self.layout.explanation(model, "filters.json")
+        return read_json(path, "explain") if self._made(path) else None
+
     def activations(self, model: str) -> dict[str, np.ndarray]:
         return as_pictured(read_npz(self.layout.explanation(model, "activations.npz"), "explain"))
 

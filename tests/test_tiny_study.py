@@ -27,7 +27,8 @@ def test_every_artifact_of_the_contract_is_there_and_matches_the_manifest(tiny):
     wanted |= {f"models/{model}/{name}" for model in MODELS for name in ("weights.safetensors", "settings.json", "history.csv")}
     wanted |= {f"evaluation/{model}/{name}" for model in MODELS
                for name in ("scores.csv", "roc.csv", "thresholds.csv", "confusion.json", "metrics.json")}
-    wanted |= {f"explanations/{model}/{name}" for model in CONV_MODELS for name in ("filters.npz", "activations.npz", "saliency.npz")}
+    wanted |= {f"explanations/{model}/{name}" for model in CONV_MODELS
+               for name in ("filters.npz", "filters.json", "activations.npz", "saliency.npz")}
     assert wanted <= {row["path"] for row in manifest}
     assert (root / "settings.json").exists() and (root / "provenance.json").exists()
 

@@ -11,6 +11,7 @@ from pipeline.device import Backend
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.explanations.cases import Case, choose_cases
+from pipeline.explanations.gabor import describe_filters
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
@@ -46,7 +47,7 @@ class ExplainJob:
 
 
 def explain_model(job: ExplainJob) -> list[Path]:
-    """Write filters.npz, activations.npz, saliency.npz and cases.json of one model; return their paths."""
+    """Write filters.npz, filters.json, activations.npz, saliency.npz and cases.json of one model; return their paths."""
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
@@ -56,14 +57,16 @@ def explain_model(job: ExplainJob) -> list[Path]:
     scores = _test_scores(layout, job.model)
     cases = _cases(layout, job.model, scores)
     path = lambda name: layout.explanation(job.model, name)  # noqa: E731
-    write_npz(path("filters.npz"), {"first": first_convolution(job.model, network).weight.detach().cpu().numpy()})
+    filters = first_convolution(job.model, network).weight.detach().cpu().numpy()
+    write_npz(path("filters.npz"), {"first": filters})
+    write_json(path("filters.json"), describe_filters(filters))
     write_npz(path("activations.npz"), _activations(job, network, dataset, cases))
     write_npz(path("saliency.npz"), _saliency(job, network, dataset, cases))
     write_json(path("cases.json"), {
         "cases": [_describe(case, scores) for case in cases],
         **_checks(job, networks, dataset),
     })
-    return [path(name) for name in ("filters.npz", "activations.npz", "saliency.npz", "cases.json")]
+    return [path(name) for name in ("filters.npz", "filters.json", "activations.npz", "saliency.npz", "cases.json")]
 
 
 def _test_scores(layout: Layout, model: str) -> list[dict[str, str]]:
