@@ -111,6 +111,11 @@ class Layout:
         return self.root / "evaluation" / "control.json"
 
     @property
+    def learning_curve(self) -> Path:
+        """What networks would have reached that learn from fewer patients."""
+        return self.root / "evaluation" / "learning_curve.json"
+
+    @property
     def running_statistics(self) -> Path:
         """How far running statistics lag behind the weights while the better CNN trains."""
         return self.root / "evaluation" / "running_statistics.json"

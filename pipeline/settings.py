@@ -23,6 +23,8 @@ SMALLEST_IMAGE = 128
 MOST_PATIENTS, FURTHEST_HU, LARGEST_SEED = 100_000, 100_000, 2**32 - 1
 # Slices watched after each epoch where the setting leaves the number to the machine and it has no fast arithmetic.
 FEW_SLICES = 2
+# Of settings that stored ones may lack, having been written before these were thought of.
+SINCE = {"learning_curve": 0}
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Settings:
     last_epochs: the search compares the mean validation loss of this many last epochs.
     pretrain_*: size of the procedural pretraining.
     controls: trainings on shuffled labels, which must find nothing; 0 for none.
+    learning_curve: how often fewer training patients are drawn, to tell what more of them bring; 0 for not at all.
     draws: random draws behind each interval of a metric.
     fast: use the fast paths the machine offers (bf16 autocast, channels_last, one process per core).
     grid: per model, the values searched.
@@ -96,6 +99,7 @@ class Settings:
     pretrain_epochs: int
     draws: int
     controls: int
+    learning_curve: int
     fast: bool
     search: str
     seeds: int
@@ -123,7 +127,7 @@ def restored(values: Mapping) -> Settings | None:
     try:
         grid = {model: Grid(**{name: tuple(tried) for name, tried in one.items()}) for model, one in values["grid"].items()}
         plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        return Settings(**plain | {"grid": grid})
+        return Settings(**SINCE | plain | {"grid": grid})
     except (AttributeError, KeyError, TypeError):
         return None
 
@@ -216,7 +220,8 @@ def check(settings: Settings) -> None:
                 "seeds", "pretrain_epochs", "draws"):
         require(key, getattr(settings, key) >= 1, "give 1 or more")
     require("pretrain_images", settings.pretrain_images >= 10, "give 10 or more; one in ten is held out")
-    require("controls", settings.controls >= 0, "give 1 or more, or 0 for none")
+    for key in ("controls", "learning_curve"):
+        require(key, getattr(settings, key) >= 0, "give 1 or more, or 0 for none")
     require("monitor_slices", settings.monitor_slices >= 0, "give 1 or more, or 0 to leave it to the machine")
     require("batch_size", settings.batch_size >= 2, "batch normalisation needs at least 2 images in a batch")
     require("pretrain_classes", 2 <= settings.pretrain_classes <= settings.pretrain_images,

@@ -197,6 +197,14 @@ def _run_running_statistics(study: Study, units: list[Unit]) -> None:
         study.layout, model, *_results(study, "running statistics", train_with_both_losses, jobs)))
 
 
+def _run_learning_curve(study: Study, units: list[Unit]) -> None:
+    from pipeline.evaluation.learning_curve import learn_from_fewer
+
+    digest = unit_digest(units[0], study.settings, study.ledger)
+    _timed(study, units[0], lambda: learn_from_fewer(
+        digest, study.settings, study.layout, study.backend, study.engine, study.progress))
+
+
 def _trials_of_better_cnn(study: Study, runs: int) -> tuple[str, list]:
     """The better CNN, and jobs for so many runs of its trial at the chosen values."""
     from pipeline.training.final import read_chosen
@@ -290,8 +298,8 @@ def _run_jobs(study: Study, title: str, function: Callable, units: list[Unit], j
 RUNNERS = {
     "data": _run_data, "external data": _run_external_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control,
-    "running statistics": _run_running_statistics, "folds": _run_folds, "external test": _run_external_test,
-    "decisions": _run_decisions, "explain": _run_explain, "without lesions": _run_without_lesions,
+    "running statistics": _run_running_statistics, "learning curve": _run_learning_curve, "folds": _run_folds,
+    "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain, "without lesions": _run_without_lesions,
 }
 
 

@@ -17,6 +17,7 @@ CODE = {
     "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "control": ("evaluation", "models", "training", "spread.py", "device.py"),
     "running statistics": ("evaluation", "models", "training", "spread.py", "device.py"),
+    "learning curve": ("evaluation", "models", "training", "spread.py", "device.py"),
     "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
     "external test": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
@@ -31,6 +32,7 @@ SETTINGS = {
     "evaluate": ("fast", "seeds"),
     "control": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast", "controls"),
     "running statistics": ("seed", "batch_size", "epochs_tuning", "monitor_slices", "fast"),
+    "learning curve": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "seeds", "learning_curve"),
     "folds": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "folds", "nested"),
     "external data": ("seed", "external", "external_path", "external_patients", "image_size", "slices", "window"),
     "external test": ("seed", "draws", "fast", "seeds"),
@@ -41,7 +43,8 @@ SETTINGS = {
 # Units that are a step of their stage of their own.
 STEPS = {
     "data/external": "external data", "evaluate/comparison": "compare", "evaluate/control": "control",
-    "evaluate/running_statistics": "running statistics", "evaluate/folds": "folds", "evaluate/external": "external test",
+    "evaluate/running_statistics": "running statistics", "evaluate/learning_curve": "learning curve",
+    "evaluate/folds": "folds", "evaluate/external": "external test",
     "evaluate/decisions": "decisions",
     "explain/without_lesions": "without lesions",
 }
@@ -91,6 +94,8 @@ def all_units(settings: Settings) -> list[Unit]:
         Unit("evaluate", "comparison", ("data", *(f"evaluate/{model}" for model in MODELS))),
         Unit("evaluate", "control", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
         Unit("evaluate", "running_statistics", ("data", "evaluate/comparison", *(f"tune/{model}" for model in CNN_MODELS))),
+        Unit("evaluate", "learning_curve", ("data", "pretrain", *(f"tune/{model}" for model in (*CNN_MODELS, "ResNet18")),
+                                            *(f"evaluate/{model}" for model in (*CNN_MODELS, "ResNet18og")), "evaluate/comparison")),
         *folded,
         *([external] if elsewhere else []),
         Unit("evaluate", "decisions", (*(f"evaluate/{model}" for model in MODELS), *(unit.name for unit in folded))),

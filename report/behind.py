@@ -132,6 +132,18 @@ def _coefficients(found: dict) -> dict[str, float | None]:
             | {f"recalibrated_{name}": mended.get(name) for name in ("intercept", "slope", "brier")})
 
 
+def _learning(study: Study) -> Rows:
+    """A row for the mean of every point of the curves, and one for every draw or run behind it."""
+    rows: Rows = []
+    for model, found in (study.learning_curve or {}).items():
+        for point in found["points"]:
+            place = {"model": model, "patients": point["patients"]}
+            rows.append({**place, "kind": "mean", **{end: point[end] for end in ENDS}})
+            rows += [{**place, "kind": "draw" if point is not found["points"][-1] else "run", "auc": auc, "auc_low": None, "auc_high": None}
+                     for auc in point["aucs"]]
+    return rows or [dict.fromkeys(("model", "patients", "kind", *ENDS))]
+
+
 def _involvement(study: Study) -> Rows:
     shares = study.involved_shares() if study.involvement else {}
     return [{"model": model, **{name: row[name] for name in ("id", "label", "probability")}, "involvement": shares.get(row["id"])}
@@ -298,6 +310,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "fig-metrics": _metrics,
     "fig-calibration": _calibration,
     "fig-involvement": _involvement,
+    "fig-learning": _learning,
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,

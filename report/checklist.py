@@ -39,4 +39,5 @@ def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     known = study.cohort["test"]
     unknown = {"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {}
     looked = {"subgroups": ("sec-comparison",)} if study.groups else {}
+    looked |= {"size": ("fig-learning",)} if study.learning_curve else {}
     return ANSWERS | unknown | looked | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

@@ -32,6 +32,7 @@ def headlines(study: Study) -> dict:
             **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},
         "external_test": study.external,
         "control": study.control,
+        "learning_curve": study.learning_curve,
         "running_statistics": study.running_statistics,
         "involvement": study.involvement,
         "subgroups": study.subgroups,

@@ -251,6 +251,22 @@ class Selections:
         """The compared models that the mean of a patient's slices ranks significantly better than a single one does."""
         return [model for model in self.study.compared if self.significantly_above(self.study.single_slices[model])]
 
+    def _rises(self) -> dict[str, dict]:
+        """By model of the learning curve, the rise to all training patients; without those that are not known."""
+        return {model: found["rise"] for model, found in (self.study.learning_curve or {}).items() if found["rise"]}
+
+    def learning_tested(self) -> bool:
+        """Whether there are enough test patients to tell a rise from chance."""
+        return any(rise["p_holm"] is not None for rise in self._rises().values())
+
+    def still_rising(self) -> list[str]:
+        """The models that all training patients have taught significantly more than every draw of the share before."""
+        return [model for model, rise in self._rises().items() if rise["every"] and self.significantly_above(rise)]
+
+    def falling(self) -> list[str]:
+        """Those that they have taught significantly less than every draw."""
+        return [model for model, rise in self._rises().items() if rise["every"] and self.significant(rise) and rise["difference"] < 0]
+
     @property
     def known_groups(self) -> dict[str, dict]:
         """The subgroups of the test patients, the sexes first; none in a study made before they were looked at."""

@@ -377,6 +377,15 @@ class Study:
         return read_json(self.layout.running_statistics, "evaluate") if self._made(self.layout.running_statistics) else None
 
     @cached_property
+    def learning_curve(self) -> dict[str, dict] | None:
+        """By model its `points`, from the fewest training patients to all of them: how many `patients`, the test `aucs` of the draws (of
+        all: of the runs) and their mean `auc` with its interval, None where all diverged; and the `rise` of the AUC from the next to last
+        point to the last, with `low`, `high` and `p_holm`, and whether `every` draw shows it. None where the study was told to leave it
+        out, and in one made before that."""
+        found = read_json(self.layout.learning_curve, "evaluate")["found"] if self._made(self.layout.learning_curve) else None
+        return found and {model: found[model] for model in ("ResNet18og", self.best_cnn)}
+
+    @cached_property
     def control(self) -> dict | None:
         """The control with shuffled labels; None where the study was told to leave it out."""
         return read_json(self.layout.control, "evaluate")["found"]

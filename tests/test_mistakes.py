@@ -65,6 +65,7 @@ def refused(capsys, *words: str) -> str:
     (["all", "--seeds", "0"], "setting seeds=0 is not possible: give 1 or more"),
     (["all", "--seeds", "some"], "give a whole number"),
     (["all", "--set", "controls=-1"], "give 1 or more, or 0 for none"),
+    (["all", "--set", "learning_curve=-1"], "give 1 or more, or 0 for none"),
     (["all", "--set", "controls=some"], "give a whole number"),
     (["all", "--folds", "5", "--set", "split=0.5,0.25,0.25"], "validation and test have to hold one of the 5 folds each"),
     (["all", "--folds", "2"], "setting folds=2 is not possible: give 1 for none, or 3 or more"),

@@ -54,8 +54,8 @@ def test_settings_of_another_version_are_not(change):
 
 
 @pytest.mark.parametrize("most", [
-    "image_size=128", "image_size=1024", "patients=10", "patients=100000", "external_patients=2", "controls=0", "monitor_slices=0",
-    "batch_size=2", "seed=0", "seed=4294967295", "pretrain_size=32", "pretrain_images=10 pretrain_classes=2", "folds=3",
+    "image_size=128", "image_size=1024", "patients=10", "patients=100000", "external_patients=2", "controls=0", "learning_curve=0",
+    "monitor_slices=0", "batch_size=2", "seed=0", "seed=4294967295", "pretrain_size=32", "pretrain_images=10 pretrain_classes=2", "folds=3",
     "folds=4 nested=true", "lr=1", "wd=0", "wd=1", "mp=1", "slices=1 last_epochs=1 epochs_tuning=1",
     "window=-100000,100000",
 ])
@@ -64,9 +64,9 @@ def test_the_last_values_that_work_are_taken(most):
 
 
 @pytest.mark.parametrize("beyond", [
-    "image_size=127", "image_size=1025", "patients=9", "patients=100001", "external_patients=1", "controls=-1", "monitor_slices=-1",
-    "batch_size=1", "seed=-1", "seed=4294967296", "pretrain_size=31", "pretrain_images=9", "pretrain_classes=1", "folds=2",
-    "nested=true", "lr=0", "lr=1.01", "wd=-0.01", "wd=1.01", "mp=0", "mp=1.01", "lr=1e-3,1e-3", "slices=0", "draws=0", "seeds=0",
+    "image_size=127", "image_size=1025", "patients=9", "patients=100001", "external_patients=1", "controls=-1", "learning_curve=-1",
+    "monitor_slices=-1", "batch_size=1", "seed=-1", "seed=4294967296", "pretrain_size=31", "pretrain_images=9", "pretrain_classes=1",
+    "folds=2", "nested=true", "lr=0", "lr=1.01", "wd=-0.01", "wd=1.01", "mp=0", "mp=1.01", "lr=1e-3,1e-3", "slices=0", "draws=0", "seeds=0",
     "split=0.5,0.3,0.3", "split=0.6,0.4,0", "window=400,-1000", "window=1,1",
     "window=-100001,400", "window=-inf,400", "window=-1000,inf", "window=nan,400",
 ])

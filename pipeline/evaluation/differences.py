@@ -97,13 +97,21 @@ def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
 
 
 def mean_against_parts(labels: np.ndarray, parts: np.ndarray) -> dict[str, float | None]:
-    """AUC of the mean of several scores of the same patients, minus the mean of the AUCs of each: `difference`, its 95 % interval from
-    `low` to `high`, and its two-sided `p`, by DeLong's method; all but the difference None where that sees too few patients or no spread.
+    """AUC of the mean of several scores of the same patients, minus the mean of the AUCs of each, as of `between_means`.
 
     labels: (patient,), 1 is severe; parts: (patient, part), higher is more severe.
     """
-    single = np.mean([pairs_in_order(labels, part) for part in parts.T], axis=0)
-    difference, error = _mean_and_error([pairs_in_order(labels, parts.mean(axis=1)) - single])
+    return between_means(labels, parts.mean(axis=1, keepdims=True), parts)
+
+
+def between_means(labels: np.ndarray, of: np.ndarray, minus: np.ndarray) -> dict[str, float | None]:
+    """Mean AUC of some scores minus that of others of the same patients: `difference`, its 95 % interval from `low` to `high`, and its
+    two-sided `p`, by DeLong's method; all but the difference None where that sees too few patients or no spread.
+
+    labels: (patient,), 1 is severe; of, minus: (patient, score), higher is more severe.
+    """
+    first, second = (np.mean([pairs_in_order(labels, score) for score in scores.T], axis=0) for scores in (of, minus))
+    difference, error = _mean_and_error([first - second])
     return _with_interval(difference, None if error is not None and error < NO_SPREAD else error)
 
 

@@ -13,6 +13,7 @@ from report.figures.folds import draw_folds
 from report.figures.grid import draw_grid
 from report.figures.histories import draw_best_auc, draw_resnets
 from report.figures.involvement import draw_involvement
+from report.figures.learning import draw_learning
 from report.figures.metrics import draw_metrics
 from report.figures.roc import draw_roc
 from report.figures.saliency import draw_saliency
@@ -42,6 +43,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-metrics": draw_metrics,
     "fig-calibration": draw_calibration,
     "fig-involvement": draw_involvement,
+    "fig-learning": draw_learning,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
     **{identifier: partial(draw, **SUBJECTS[identifier]) for draw, family in FAMILIES.items() for identifier in family},
