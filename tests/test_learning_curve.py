@@ -27,7 +27,6 @@ from report.checklist import checklist
 from report.figures.learning import draw_curves
 from report.figures.registry import FIGURES
 from report.headlines import headlines
-from report.study import Study
 from report.style import MODEL_COLOURS, study_style
 from report.words import Words
 from tests.test_limits import said
@@ -147,7 +146,7 @@ def curve(auc: float, rise: float, p: float | None = 0.5) -> dict:
 @pytest.fixture
 def curves(study, monkeypatch) -> dict:
     found = {"ResNet18og": curve(0.75, 0.03125), study.best_cnn: curve(0.625, 0.125)}
-    monkeypatch.setattr(Study, "learning_curve", found)
+    monkeypatch.setitem(vars(study), "learning_curve", found)
     return found
 
 
@@ -220,7 +219,7 @@ def test_few_test_patients_or_diverged_draws_tell_nothing(study, curves):
 
 
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
-    monkeypatch.setattr(Study, "learning_curve", None)
+    monkeypatch.setitem(vars(study), "learning_curve", None)
     assert [text.split(" (")[0] for text in said(study, "learning")] == ["This study did not ask", "Ta študija tega ni preverila"]
     with study_style():
         (axes,) = FIGURES["fig-learning"](study, Words("sl")).axes
