@@ -287,6 +287,15 @@ def _resemblance(study: Study) -> Rows:
             for model in CONV_MODELS for found in [study.resemblance(model)]]
 
 
+def _faithfulness(study: Study) -> Rows:
+    rows: Rows = []
+    for model in CONV_MODELS:
+        found = study.faithfulness(model) or {"chance": {}, "contrast": {}}
+        for against in ("chance", "contrast"):
+            rows += [{"model": model, "marked": kind, "against": against, **one} for kind, one in found[against].items()]
+    return rows or [dict.fromkeys(("model", "marked", "against", "ratio", "low", "high"))]
+
+
 def _times(study: Study) -> Rows:
     seconds = study.provenance["seconds"]
     return [{"stage": stage, "seconds": seconds[stage]} for stage in STAGES if stage in seconds]
@@ -320,6 +329,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
+    "tbl-faithfulness": _faithfulness,
     "tbl-checklist": lambda study: [{"item": item, "where": " ".join(places)} for item, places in checklist(study).items()],
     "tbl-times": _times,
 }

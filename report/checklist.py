@@ -24,7 +24,7 @@ ANSWERS = {
     "utility": ("sec-limitations",),
     "subgroups": (MISSING,),
     "control": ("sec-control",),
-    "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance"),
+    "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance", "tbl-faithfulness"),
     "failures": ("fig-confusion", "fig-involvement", "fig-sal-resnetog-wrong", "fig-sal-cnn-wrong"),
     "external": (MISSING,),
     "limitations": ("sec-limitations",),

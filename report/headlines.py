@@ -58,5 +58,6 @@ def _model(study: Study, model: str) -> dict:
         "filter_shapes": study.filter_shapes(model) if model in study.convolutional else None,
         "localisation": study.localisation(model) if model in study.convolutional else None,
         "resemblance": study.resemblance(model) if model in study.convolutional else None,
+        "faithfulness": study.faithfulness(model) if model in study.convolutional else None,
         "spread_over_runs": study.spread(model),
     }

@@ -281,6 +281,16 @@ class Selections:
         """Those differences that are significant."""
         return [row for row in self.between_groups(model) if self.significant(row)]
 
+    def beyond_contrast(self, kind: str) -> list[str]:
+        """The networks whose map of this kind marks what moves the logit further, with its whole interval, than where slices vary most."""
+        found = {model: self.study.faithfulness(model)["contrast"][kind] for model in self.study.convolutional}
+        return [model for model, one in found.items() if one["low"] is not None and one["low"] > 1]
+
+    def no_further_than_chance(self, kind: str) -> list[str]:
+        """The networks whose map of this kind does not mark, with its whole interval, what moves the logit further than chance."""
+        found = {model: self.study.faithfulness(model)["chance"][kind] for model in self.study.convolutional}
+        return [model for model, one in found.items() if one["low"] is not None and one["low"] <= 1]
+
     def resting_on_lesions(self) -> list[str]:
         """The models whose AUC falls without the lesions, significantly below that with as much healthy lung filled in."""
         found = self.study.without_lesions["differences"]

@@ -350,6 +350,12 @@ class Study:
         """How much a model's maps resemble, by `saliency` and `gradcam`, those of `random` weights and of its other `runs`."""
         return self._explained(model)["resemblance"]
 
+    def faithfulness(self, model: str) -> dict | None:
+        """How many times further a logit moves when the `replaced` share of the lungs is smoothed over where a map is highest: against
+        where `chance` chose and against where the slice's own `contrast` is highest, by kind of map (and `lesions`, where known) the
+        `ratio`, `low` and `high`, None where not known. None in a study made before that was asked."""
+        return self._explained(model).get("faithfulness")
+
     @cached_property
     def without_lesions(self) -> dict | None:
         """What became of the test patients' scores when their lesions were filled in: how many `patients` have some, the `shares` of

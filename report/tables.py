@@ -189,6 +189,18 @@ def _resemblance(study: Study, words: Words) -> Rows:
     return rows
 
 
+def _faithfulness(study: Study, words: Words) -> Rows:
+    found = {model: asked["chance"] for model in EXPLAINED if (asked := study.faithfulness(model))}
+    kinds = ["saliency", "gradcam", "contrast", *(["lesions"] if any("lesions" in one for one in found.values()) else [])]
+    rows = [[model, *[_times(one[kind], words) for kind in kinds]] for model, one in found.items()]
+    return [[words("model"), *[words(f"marked_{kind}") for kind in kinds]], *(rows or [["–"] * (1 + len(kinds))])]
+
+
+def _times(found: dict, words: Words) -> str:
+    """A ratio and below it its interval."""
+    return words.decimal(found["ratio"], 1) + (_range(found, words, 1) if found["low"] is not None else "")
+
+
 def _checklist(study: Study, words: Words) -> Rows:
     rows = [[words(f"checklist.{item}"), ", ".join(_place(place, words) for place in places)] for item, places in checklist(study).items()]
     return [[words("asked"), words("where")], *rows]
@@ -200,7 +212,7 @@ def _place(place: str, words: Words) -> str:
     return words(f"reference.{kind}", thing=place) if dash else words(f"checklist.{place}")
 
 
-def _times(study: Study, words: Words) -> Rows:
+def _durations(study: Study, words: Words) -> Rows:
     seconds = study.provenance["seconds"]
     return [[words("stage"), words("time")],
             *[[words(f"stage_{stage}"), words.duration(seconds[stage])] for stage in STAGES if stage in seconds]]
@@ -216,8 +228,9 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
+    "tbl-faithfulness": _faithfulness,
     "tbl-checklist": _checklist,
-    "tbl-times": _times,
+    "tbl-times": _durations,
 }
 
 

@@ -11,6 +11,7 @@ from pipeline.device import Backend
 from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.explanations.cases import Case, choose_cases
+from pipeline.explanations.faithfulness import faithfulness
 from pipeline.explanations.gabor import describe_filters
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.explanations.layers import deepest, layer_outputs
@@ -120,7 +121,8 @@ def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str,
 
 
 def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
-    """`localisation` and `resemblance` of the maps of the test patients' central slices; with several runs also their spread.
+    """`localisation`, `resemblance` and `faithfulness` of the maps of the test patients' central slices; with several runs also the spread
+    of the first.
 
     networks: one per run; the first is compared with its own kind at random weights and with the others.
     """
@@ -129,15 +131,24 @@ def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
     own = _all_attributions(job, networks[0], planes)
     localisations = [localise(own, planes, lesions)]
     found = {"random": resemblance(own, _all_attributions(job, _at_random(job, dataset), planes), planes)}
+    checked = {"resemblance": found, "faithfulness": faithfulness(own, planes, lesions, lambda slices: _logits(job, networks[0], slices))}
     others = []
     for network in networks[1:]:
         maps = _all_attributions(job, network, planes)
         localisations.append(localise(maps, planes, lesions))
         others.append(resemblance(own, maps, planes))
     if not others:
-        return {"localisation": localisations[0], "resemblance": found}
-    return {"localisation": localisations[0], "localisation_spread": spread_of(localisations) if localisations[0] else None,
-            "resemblance": found | {"runs": mean_resemblance(others)}}
+        return {"localisation": localisations[0], **checked}
+    found["runs"] = mean_resemblance(others)
+    return {"localisation": localisations[0], "localisation_spread": spread_of(localisations) if localisations[0] else None, **checked}
+
+
+@torch.no_grad()
+def _logits(job: ExplainJob, network, planes: np.ndarray) -> np.ndarray:
+    """Of slices (n, y, x), some at a time: float64 (n,)."""
+    slices = torch.from_numpy(np.array(planes))[:, None]
+    parts = in_parts(lambda part: network(as_input(part, job.backend)), slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
+    return torch.cat(parts)[:, 0].cpu().double().numpy()
 
 
 def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:

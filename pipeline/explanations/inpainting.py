@@ -5,9 +5,12 @@ look like lung, or the network answers to the filling (Chang et al. 2019, arXiv:
 """
 
 import numpy as np
+from scipy import ndimage
 
-# Healthy lung is filled in by squares of this part of an image's side, about the size of a lesion.
+# Lung is filled in by squares of this part of an image's side, about the size of a lesion.
 SQUARES = 16
+# The share of lung around a pixel below which there is none near: less than rounding leaves of none.
+NEAR = 1e-6
 
 
 def fill_patient(stack: np.ndarray, lesions: np.ndarray, seed: int) -> tuple[tuple[np.ndarray, float], tuple[np.ndarray, float]]:
@@ -28,18 +31,60 @@ def regions_of(lungs: np.ndarray, lesions: np.ndarray, random: np.random.Generat
     All are bool (slice, y, x). Where less of a slice is healthy than ill, all that is healthy is taken.
     """
     ill = lungs & lesions
-    return ill, np.stack([_squares(lung & ~part, int(part.sum()), random) for lung, part in zip(lungs, ill, strict=True)])
+    return ill, np.stack([by_squares(lung & ~part, int(part.sum()), random.random(grid_of(lung.shape)))
+                          for lung, part in zip(lungs, ill, strict=True)])
 
 
-def _squares(healthy: np.ndarray, area: int, random: np.random.Generator) -> np.ndarray:
-    """`area` pixels of `healthy` (y, x), or all there are, square by square in random order."""
-    side = max(healthy.shape[-1] // SQUARES, 1)
-    turns = random.random([-(-length // side) for length in healthy.shape])
-    turns = turns.repeat(side, axis=0).repeat(side, axis=1)[: healthy.shape[0], : healthy.shape[1]]
-    inside = np.flatnonzero(healthy)
-    chosen = np.zeros(healthy.shape, bool)
-    chosen.flat[inside[np.argsort(turns.flat[inside], kind="stable")[:area]]] = True
+def grid_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """How many squares of lung an image (y, x) of this shape has in each direction, the last ones cut off where they do not fit."""
+    return tuple(-(-length // _side(shape)) for length in shape)
+
+
+def by_squares(inside: np.ndarray, area: int, order: np.ndarray) -> np.ndarray:
+    """`area` pixels of `inside`, or all there are, square by square; both bool (y, x).
+
+    order: a number for each square of the grid; the lowest comes first.
+    """
+    turns = order.repeat(_side(inside.shape), axis=0).repeat(_side(inside.shape), axis=1)[: inside.shape[0], : inside.shape[1]]
+    pixels = np.flatnonzero(inside)
+    chosen = np.zeros(inside.shape, bool)
+    chosen.flat[pixels[np.argsort(turns.flat[pixels], kind="stable")[:area]]] = True
     return chosen
+
+
+def mean_by_square(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Mean of the values of `inside` in each square of the grid, 0 where it holds none of them: float64. values, inside: (y, x)."""
+    sums, counts = (_sum_by_square(part.astype(np.float64)) for part in (values * inside, inside))
+    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+
+
+def _sum_by_square(values: np.ndarray) -> np.ndarray:
+    rows, columns = (np.arange(0, length, _side(values.shape)) for length in values.shape)
+    return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+
+
+def _side(shape: tuple[int, ...]) -> int:
+    """Pixels of a square's side."""
+    return max(shape[-1] // SQUARES, 1)
+
+
+def smooth_over(plane: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """A slice (y, x), 0 outside the lungs, with a `region` of them, bool (y, x), as smooth as if only the lung around it were known.
+
+    A pixel takes the mean of the lung outside the region some two squares around it, nearer lung counting more; that of all of it where
+    none is so near. Without any nothing is changed.
+    """
+    around = (plane > 0) & ~region
+    if not around.any():
+        return plane.copy()
+    sums, counts = plane.astype(np.float64) * around, around.astype(np.float64)
+    for _ in range(2):  # two boxes make a triangle
+        sums, counts = (ndimage.uniform_filter(part, 2 * _side(plane.shape) + 1, mode="constant") for part in (sums, counts))
+    near = counts > NEAR
+    smooth = plane.copy()
+    smooth[region & near] = (sums[region & near] / counts[region & near]).astype(plane.dtype)
+    smooth[region & ~near] = plane[around].mean(dtype=np.float64)
+    return smooth
 
 
 def fill_in(stack: np.ndarray, region: np.ndarray, tissue: np.ndarray, random: np.random.Generator) -> np.ndarray:
