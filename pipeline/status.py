@@ -35,6 +35,8 @@ def _patients_read(unit: Unit, layout: Layout) -> int:
 def print_status(settings: Settings, layout: Layout, whose: str = "") -> None:
     """Print the rows as aligned columns, and whether the study is whole; whose: in words, the settings it is compared with."""
     print(f"study {layout.root} ({', '.join(filter(None, (f'profile {settings.profile}', whose)))})")
-    for name, state, seconds, size in status_rows(settings, layout):
-        print(f"  {name:24} {state:8} {seconds:>10} {size:>12}")
+    rows = status_rows(settings, layout)
+    width = max(len(name) for name, *_ in rows)
+    for name, state, seconds, size in rows:
+        print(f"  {name:{width}} {state:8} {seconds:>10} {size:>12}")
     print("manifest: " + ("written, the study is whole" if layout.manifest.exists() else "not written, the study is unfinished"))
