@@ -170,8 +170,8 @@ def test_the_sentence_says_what_maps_are_worth(study, found):
         one["chance"]["gradcam"] = times(1.5, 1.25, 2)
         one["chance"]["lesions"] = times(5, 4, 6)
     english, slovenian = said(study, "faithfulness")
-    assert "would mark, come to 5.0 (4.0 to 6.0) and 5.0 (4.0 to 6.0). But" in english
-    assert "popolna mapa, je to 5,0-krat (od 4,0 do 6,0) in 5,0-krat" in slovenian
+    assert "The known lesions come to 5.0 (4.0 to 6.0) and 5.0 (4.0 to 6.0). But" in english
+    assert "Pri znanih spremembah je to 5,0-krat (od 4,0 do 6,0) in 5,0-krat" in slovenian
     assert english.endswith(f"Further than that, with its whole interval, goes the saliency of {cnn}.")
     assert slovenian.endswith(f"Dlje od tega s celim intervalom seže izpostavljenost modela {cnn}.")
     found[best]["contrast"]["gradcam"] = times(1.5, 1.25, 2)
