@@ -220,7 +220,7 @@ def test_few_test_patients_or_diverged_draws_tell_nothing(study, curves):
 
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "learning_curve", None)
-    assert [text.split(" (")[0] for text in said(study, "learning")] == ["This study did not ask", "Ta študija tega ni preverila"]
+    assert [text.split(";")[0] for text in said(study, "learning")] == ["This study did not ask", "Ta študija tega ni preverila"]
     with study_style():
         (axes,) = FIGURES["fig-learning"](study, Words("sl")).axes
     assert axes.texts[0].get_text() == Words("sl")("no_learning")
