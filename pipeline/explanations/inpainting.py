@@ -71,18 +71,17 @@ def _side(shape: tuple[int, ...]) -> int:
 def smooth_over(plane: np.ndarray, region: np.ndarray) -> np.ndarray:
     """A slice (y, x), 0 outside the lungs, with a `region` of them, bool (y, x), as smooth as if only the lung around it were known.
 
-    A pixel takes the mean of the lung outside the region some two squares around it, nearer lung counting more; that of all of it where
-    none is so near. Without any nothing is changed.
+    A pixel takes the mean of the lung outside the region up to two squares around it; that of all of it where none is so near. Without any
+    nothing is changed.
     """
     around = (plane > 0) & ~region
     if not around.any():
         return plane.copy()
-    sums, counts = plane.astype(np.float64) * around, around.astype(np.float64)
-    for _ in range(2):  # two boxes make a triangle
-        sums, counts = (ndimage.uniform_filter(part, 2 * _side(plane.shape) + 1, mode="constant") for part in (sums, counts))
+    known = around.astype(np.float32)
+    sums, counts = (ndimage.uniform_filter(part, 4 * _side(plane.shape) + 1, mode="constant") for part in (plane * known, known))
     near = counts > NEAR
     smooth = plane.copy()
-    smooth[region & near] = (sums[region & near] / counts[region & near]).astype(plane.dtype)
+    smooth[region & near] = sums[region & near] / counts[region & near]
     smooth[region & ~near] = plane[around].mean(dtype=np.float64)
     return smooth
 
