@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from pipeline.explanations.faithfulness import FEWEST, REPLACED, _ratio, faithfulness, smooth_first
+from pipeline.explanations.faithfulness import FEWEST, REPLACED, _ratio, _variance, faithfulness, smooth_first
 from pipeline.explanations.inpainting import SQUARES, by_squares, grid_of, mean_by_square, smooth_over
 from report.behind import file_text
 from report.headlines import headlines
@@ -103,6 +103,21 @@ def test_a_map_of_what_the_network_uses_moves_it_and_one_of_what_it_does_not_use
     assert found["chance"]["empty"] == {"ratio": None, "low": None, "high": None}
     assert set(found["contrast"]) == {"right", "wrong", "empty", "lesions"} and set(found["chance"]) == {*found["contrast"], "contrast"}
     assert "lesions" not in faithfulness(maps, slices, None, bright)["chance"]
+
+
+def test_what_a_map_holds_outside_the_lungs_does_not_count(ill, rng):
+    slices, _ = ill
+    inside = rng.random(slices.shape) * (slices > 0)
+    found = faithfulness({"inside": inside, "beyond": np.where(slices > 0, inside, 100)}, slices, None, bright)
+    assert found["chance"]["beyond"] == found["chance"]["inside"]
+
+
+def test_the_contrast_of_a_square_is_the_variance_of_its_lung(ill):
+    plane = ill[0][0]
+    found = _variance(plane)
+    assert found[8, 8] == pytest.approx(plane[32:36, 32:36].var())
+    rim = plane[4:8, 16:20]
+    assert 0 < (rim > 0).sum() < rim.size and found[1, 4] == pytest.approx(rim[rim > 0].var())
 
 
 def test_the_contrast_of_a_slice_finds_the_rim_of_a_lesion_without_any_network(ill):

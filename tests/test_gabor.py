@@ -27,6 +27,7 @@ def said(study):
     wave(0.2, np.pi / 8, 0.7, 1.5),  # one of those that are tried, at a phase of its own
     4 + 100 * wave(0.1, 0, np.pi / 2, 2.25),  # an edge, with an offset
     -wave(0.05, 0, 0, 3.4),  # a wide dark blob
+    np.exp(-((X + 2) ** 2 + (Y - 2) ** 2) / 2) * np.cos(2 * np.pi * 0.3 * (X + 2)),  # in a corner
 ])
 def test_a_gabor_function_is_found_whatever_its_phase_height_and_offset(kernel):
     assert gabor_likeness(kernel[None])[0] == pytest.approx(1, abs=1e-9)

@@ -42,12 +42,15 @@ def test_two_probabilities_make_a_line_through_both_shares():
 def test_in_the_large_by_hand():
     found = calibration_in_the_large(np.array([1, 1, 1, 0]), np.full(4, 0.5))  # three quarters severe, all given a half
     assert found.value == pytest.approx(log(3)) and found.high - found.value == pytest.approx(1.959964 / (4 * 0.75 * 0.25) ** 0.5)
-    moved = expit(calibration_in_the_large(SEVERE, GIVEN).value + np.log(GIVEN / (1 - GIVEN)))
+    found = calibration_in_the_large(SEVERE, GIVEN)
+    moved = expit(found.value + np.log(GIVEN / (1 - GIVEN)))
     assert moved.mean() == pytest.approx(SEVERE.mean())
+    assert found.value - found.low == pytest.approx(1.959964 / (moved * (1 - moved)).sum() ** 0.5)
     assert calibration_in_the_large(np.array([0, 1]), np.array([1.0, 1.0])).value == pytest.approx(-logit(1 - 1e-7))  # saturated
 
 
-@pytest.mark.parametrize("probabilities", [[0.1, 0.2, 0.8, 0.9], [0.9, 0.8, 0.2, 0.1], [0.5] * 4, [0.1, 0.5, 0.5, 0.9]])
+@pytest.mark.parametrize("probabilities", [[0.1, 0.2, 0.8, 0.9], [0.9, 0.8, 0.2, 0.1], [0.5] * 4,
+                                           [0.1, 0.5, 0.5, 0.9], [0.9, 0.5, 0.5, 0.1]])
 def test_no_slope_where_the_probabilities_part_the_patients_wholly_or_not_at_all(probabilities):
     assert calibration_line(np.array([0, 0, 1, 1]), np.array(probabilities)) is None
 
