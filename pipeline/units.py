@@ -9,20 +9,25 @@ from pipeline.layout import CNN_MODELS, CONV_MODELS, MODELS, PRETRAINED_MODELS, 
 from pipeline.ledger import Ledger, Record, code_digest, digest_of
 from pipeline.settings import Settings
 
+# How the stages read what was written before, and score and train with it.
+READING = ("data/dataset.py", "data/split.py", "weights.py")
+SCORING = (*READING, "models", "training/predict.py", "training/parts.py", "spread.py", "device.py")
+TRAINING = (*READING, "models", "training", "evaluation/patient_means.py", "evaluation/roles.py", "spread.py", "device.py")
+# What every stage, and a step of its own, computes with.
 CODE = {
     "data": ("data",),
-    "pretrain": ("pretraining", "models", "device.py"),
-    "tune": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
-    "train": ("training", "models", "evaluation/patient_means.py", "spread.py", "device.py"),
-    "evaluate": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
-    "control": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "running statistics": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "learning curve": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "folds": ("evaluation", "models", "training", "spread.py", "device.py"),
-    "external test": ("evaluation", "models", "training/predict.py", "spread.py", "device.py"),
+    "pretrain": (*SCORING, "pretraining", "training/adam.py", "training/replay.py"),
+    "tune": TRAINING,
+    "train": TRAINING,
+    "evaluate": (*SCORING, "evaluation"),
+    "control": (*TRAINING, "evaluation"),
+    "running statistics": (*TRAINING, "evaluation"),
+    "learning curve": (*TRAINING, "evaluation"),
+    "folds": (*TRAINING, "evaluation"),
+    "external test": (*SCORING, "evaluation"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
-    "explain": ("explanations", "models", "evaluation/ranks.py", "evaluation/thresholds.py", "training/predict.py", "spread.py"),
-    "without lesions": ("explanations", "evaluation", "models", "training/predict.py", "spread.py", "device.py"),
+    "explain": (*SCORING, "explanations", "evaluation/metrics.py", "evaluation/ranks.py", "evaluation/thresholds.py"),
+    "without lesions": (*SCORING, "explanations", "evaluation"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),

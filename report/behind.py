@@ -119,9 +119,9 @@ def _calibration(study: Study) -> Rows:
             for model in study.compared for bins in [study.calibration(model)] for row in zip(*bins.values(), strict=True)]
 
 
-def _stretch(study: Study) -> Rows:
+def _recalibration(study: Study) -> Rows:
     return [{"model": model, **{name: study.metrics(model)[name] for name in ("mean_probability", "prevalence", "brier")},
-             **_spread(study.spread(model), "brier"), **_coefficients(study.stretch(model) or {})} for model in study.compared]
+             **_spread(study.spread(model), "brier"), **_coefficients(study.recalibration(model) or {})} for model in study.compared]
 
 
 def _coefficients(found: dict) -> dict[str, float | None]:
@@ -324,7 +324,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,
     "tbl-metrics": _metrics,
-    "tbl-calibration": _stretch,
+    "tbl-calibration": _recalibration,
     "tbl-auc": _auc,
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,

@@ -52,7 +52,7 @@ def _model(study: Study, model: str) -> dict:
         "thresholds": {criterion: study.thresholds(model)[criterion, "validation"]["threshold"] for criterion in ("f1", "gmean")},
         "confusion": {criterion: {key: count for key, count in counts.items() if key != "threshold"}
                       for criterion, counts in study.confusion(model).items()},
-        "calibration": study.stretch(model),
+        "calibration": study.recalibration(model),
         "metrics": metrics["at"],
         "metrics_intervals": study.intervals(model),
         "filter_shapes": study.filter_shapes(model) if model in study.convolutional else None,

@@ -114,29 +114,29 @@ class Selections:
         return sorted(models, key=lambda model: -abs(bias[model]))
 
     @property
-    def stretched(self) -> list[str]:
-        """The compared models of which the slope of the calibration is known."""
-        found = {model: self.study.stretch(model) for model in self.study.compared}
-        return [model for model, one in found.items() if one and one["slope"]]
+    def slopes(self) -> dict[str, dict]:
+        """The slopes of the compared models' calibration, as far as they are known."""
+        found = {model: self.study.recalibration(model) for model in self.study.compared}
+        return {model: one["slope"] for model, one in found.items() if one and one["slope"]}
 
     def too_extreme(self) -> list[str]:
-        """Those whose slope lies below 1 with its whole interval."""
-        return [model for model in self.stretched if self.study.stretch(model)["slope"]["high"] < 1]
+        """The models whose slope lies below 1 with its whole interval."""
+        return [model for model, slope in self.slopes.items() if slope["high"] < 1]
 
     def too_timid(self) -> list[str]:
-        """Those whose slope lies above 1 with its whole interval."""
-        return [model for model in self.stretched if self.study.stretch(model)["slope"]["low"] > 1]
+        """The models whose slope lies above 1 with its whole interval."""
+        return [model for model, slope in self.slopes.items() if slope["low"] > 1]
 
-    def mended(self) -> dict[str, float]:
+    def recalibrated(self) -> dict[str, float]:
         """By compared model how far its Brier score on the test set falls when calibrated on the validation patients, below 0 where it
         rises, the largest change first; without those of which these patients give no calibration."""
-        found = {model: (self.study.stretch(model) or {}).get("recalibrated") for model in self.study.compared}
+        found = {model: (self.study.recalibration(model) or {}).get("recalibrated") for model in self.study.compared}
         falls = {model: self.study.metrics(model)["brier"] - one["brier"] for model, one in found.items() if one}
         return {model: falls[model] for model in sorted(falls, key=lambda model: -abs(falls[model]))}
 
-    def better_mended(self) -> list[str]:
+    def better_recalibrated(self) -> list[str]:
         """Those whose Brier score falls."""
-        falls = self.mended()
+        falls = self.recalibrated()
         return [model for model in self.study.compared if falls.get(model, 0) > 0]
 
     def wrong_against_extent(self, found: dict) -> bool:

@@ -293,7 +293,7 @@ class Study:
         interval), each float64 (bin,)."""
         return _columns(read_csv(self.layout.evaluation(model, "calibration.csv"), "evaluate"))
 
-    def stretch(self, model: str) -> dict | None:
+    def recalibration(self, model: str) -> dict | None:
         """How a model's test probabilities would have to be shifted (`in_the_large`) and stretched (`slope`) to come true, each `value`,
         `low` and `high`, the slope None where it cannot be known; and `recalibrated`, the `brier` score with `intercept` and `slope` of
         the validation patients, None where these give none. None in a study made before that was asked."""

@@ -95,7 +95,7 @@ def _group(title: str, found: dict[str, tuple[dict, dict]], words: Words) -> Row
 def _calibration(study: Study, words: Words) -> Rows:
     rows = [[words("model"), *map(words, ("mean_probability", "in_the_large", "slope", "brier", "brier_recalibrated"))]]
     for model in study.compared:
-        metrics, found, runs = study.metrics(model), study.stretch(model) or {}, study.spread(model) or {}
+        metrics, found, runs = study.metrics(model), study.recalibration(model) or {}, study.spread(model) or {}
         estimates = [found.get(name) for name in ("in_the_large", "slope")]
         rows.append([model, words.decimal(metrics["mean_probability"], 2),
                      *[words.decimal(one and one["value"], 2) + (_below(_ends(one, words, 2)) if one else "") for one in estimates],

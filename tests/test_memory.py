@@ -16,10 +16,10 @@ from pipeline.cli import main
 from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.engine import WORKER_ENVIRONMENT, Engine
-from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.scoring import score_split
 from pipeline.memory import _group_limit, fitting_processes, free_memory
 from pipeline.models.registry import build_model
+from pipeline.models.trained import load_trained
 from pipeline.training.footprint import training_memory
 from pipeline.training.predict import predict_slices
 

@@ -17,7 +17,7 @@ from report.words import Words
 
 
 def said(study):
-    return [Sentences(study, Words(language)).stretch.markdown for language in ("en", "sl")]
+    return [Sentences(study, Words(language)).recalibration.markdown for language in ("en", "sl")]
 
 
 def logit(share):
@@ -55,7 +55,7 @@ def test_no_slope_where_the_probabilities_part_the_patients_wholly_or_not_at_all
     assert calibration_line(np.array([0, 0, 1, 1]), np.array(probabilities)) is None
 
 
-def test_stretched_and_shifted_probabilities_are_found_out_and_intervals_hold_the_truth_as_often_as_they_say():
+def test_recalibrationed_and_shifted_probabilities_are_found_out_and_intervals_hold_the_truth_as_often_as_they_say():
     random, held = np.random.default_rng(5), []
     for _ in range(400):
         logits = random.normal(0, 1.5, 200)
@@ -88,7 +88,7 @@ def test_the_table_and_its_data_hold_the_stored_numbers(study):
     stored = list(csv.DictReader(io.StringIO(file_text("tbl-calibration", study))))
     assert [row[0] for row in rows] == [row["model"] for row in stored] == study.compared and len(header) == 6
     for row, data in zip(rows, stored, strict=True):
-        found = study.stretch(data["model"])
+        found = study.recalibration(data["model"])
         assert float(data["in_the_large_high"]) == found["in_the_large"]["high"]
         assert row[2].startswith(Words("sl").decimal(found["in_the_large"]["value"], 2))
         assert data["slope"] == ("" if found["slope"] is None else str(found["slope"]["value"]))
@@ -102,7 +102,7 @@ def estimate(low, high):
 def test_the_sentence_says_whose_probabilities_are_too_extreme_or_too_timid(study, monkeypatch):
     a, b, *others = study.compared
     slopes = {a: estimate(0.25, 0.75), b: estimate(1.25, 2.0), **dict.fromkeys(others, estimate(0.5, 1.5))}
-    monkeypatch.setattr(study, "stretch", lambda model: {"slope": slopes[model], "recalibrated": None})
+    monkeypatch.setattr(study, "recalibration", lambda model: {"slope": slopes[model], "recalibrated": None})
     english, slovenian = said(study)
     assert english == (f"The slope lies below 1 with its whole interval for {a}, whose probabilities are too extreme, "
                        f"and above 1 for {b}, whose probabilities are too timid.")
@@ -120,7 +120,7 @@ def test_the_sentence_says_whose_brier_score_falls(study, monkeypatch):
     a, *others = study.compared
     mended = dict.fromkeys(study.compared, {"brier": 0.25})
     monkeypatch.setattr(study, "metrics", lambda model: {"brier": 0.25})
-    monkeypatch.setattr(study, "stretch", lambda model: {"slope": estimate(0.5, 1.5), "recalibrated": mended[model]})
+    monkeypatch.setattr(study, "recalibration", lambda model: {"slope": estimate(0.5, 1.5), "recalibrated": mended[model]})
     assert "falls for none of them" in said(study)[0] and "ne izboljša pri nobenem od njih" in said(study)[1]
     mended[a] = {"brier": 0.125}
     assert f"falls for {a}; the largest change is that of {a}, from 0.250 to 0.125." in said(study)[0]

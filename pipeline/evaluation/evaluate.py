@@ -20,9 +20,8 @@ from pipeline.evaluation.scoring import score_split
 from pipeline.evaluation.thresholds import CRITERIA, best_threshold, confusion_at
 from pipeline.layout import Layout
 from pipeline.models.placing import place
-from pipeline.models.registry import build_model
+from pipeline.models.trained import load_trained
 from pipeline.records import finite_or_none, write_csv, write_json
-from pipeline.weights import read_weights
 
 SPLITS = ("validation", "test")
 
@@ -39,15 +38,6 @@ class ScoreJob:
     split: str
     backend: Backend
     threads: int
-
-
-def load_trained(layout: Layout, model: str, image_size: int, run: int = 0) -> torch.nn.Module:
-    """Build a model of the study and load the trained weights of a run."""
-    with torch.device("meta"):  # drawing the random weights of a large DNN takes longer than scoring with it
-        network = build_model(model, image_size)
-    weights = read_weights(layout.model(model, "weights.safetensors", run), "train")
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, assign=True)
-    return network.eval()
 
 
 def score_patients(job: ScoreJob) -> np.ndarray:

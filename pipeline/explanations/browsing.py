@@ -13,10 +13,10 @@ import torch
 
 from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
-from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import saliency
 from pipeline.layout import Layout
 from pipeline.models.placing import place
+from pipeline.models.trained import load_trained
 from pipeline.records import write_npz
 from pipeline.training.parts import in_parts
 from pipeline.training.predict import as_input

@@ -8,7 +8,6 @@ import torch
 
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
-from pipeline.evaluation.evaluate import load_trained
 from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.explanations.cases import Case, choose_cases
 from pipeline.explanations.faithfulness import faithfulness
@@ -20,6 +19,7 @@ from pipeline.explanations.resemblance import mean_resemblance, resemblance
 from pipeline.layout import Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model, first_convolution, stages_of
+from pipeline.models.trained import load_trained
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
 from pipeline.training.parts import in_parts

@@ -16,11 +16,11 @@ from pipeline.device import Backend
 from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.differences import compare_aucs, correct
-from pipeline.evaluation.evaluate import load_trained
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.layout import MODELS, Layout
 from pipeline.models.placing import place, suited
+from pipeline.models.trained import load_trained
 from pipeline.records import write_csv, write_json
 from pipeline.spread import spread_of
 from pipeline.training.predict import predict_slices

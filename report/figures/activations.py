@@ -5,6 +5,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from report.figures.absent import absent_figure, draw_absent
 from report.study import Study
 from report.style import SEQUENTIAL, WIDTH, bare
 from report.words import Words
@@ -20,21 +21,12 @@ def draw_map(axes: Axes, values: np.ndarray, limits: tuple[float, float] | None 
     return axes
 
 
-def draw_absent(axes: Axes, sentence: str) -> Axes:
-    """Say in the picture's place why there is none."""
-    axes.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True, transform=axes.transAxes, fontsize=8)
-    bare(axes)
-    return axes
-
-
 def draw_activations(study: Study, words: Words, model: str) -> Figure:
     """The most confident rightly recognised mild case (a severe one where there is none), layer by layer."""
     arrays = study.activations(study.named(model))
     outcome = next((name for name in ("tn", "tp") if f"{name}.input" in arrays), None)
     if outcome is None:
-        figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2))
-        draw_absent(axes, words("no_case", outcome="TN, TP"))
-        return figure
+        return absent_figure(words("no_case", outcome="TN, TP"), height=1.2)
     layers = [name.split(".", 1)[1] for name in arrays if name.startswith(f"{outcome}.")]
     layers = [layer for layer in layers if layer not in ("input", "output")]
     # The constrained layout takes a second for so many panels, so they are placed by hand.

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.figures.activations import draw_absent
+from report.figures.absent import absent_figure
 from report.study import Study
 from report.style import LABEL_COLOURS, LABEL_MARKS, WIDTH, localise
 from report.words import Words
@@ -31,9 +31,7 @@ def draw_patients(axes: Axes, study: Study, words: Words, model: str) -> Axes:
 def draw_involvement(study: Study, words: Words) -> Figure:
     """The five compared models side by side; a sentence in their place where the true share is not known."""
     if study.involvement is None:
-        figure, axes = pyplot.subplots(figsize=(WIDTH, 0.9))
-        draw_absent(axes, words("no_involvement"))
-        return figure
+        return absent_figure(words("no_involvement"))
     figure, axes = pyplot.subplots(1, len(study.compared), figsize=(WIDTH, 2.1), sharex=True, sharey=True)
     for panel, model in zip(axes, study.compared, strict=True):
         draw_patients(panel, study, words, model)

@@ -4,7 +4,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.figures.activations import draw_absent
+from report.figures.absent import absent_figure
 from report.study import Study
 from report.style import MODEL_COLOURS, MODEL_LINES, WIDTH, localise
 from report.words import Words
@@ -38,9 +38,7 @@ def draw_curves(axes: Axes, study: Study, words: Words) -> Axes:
 def draw_learning(study: Study, words: Words) -> Figure:
     """ResNet18og and the better CNN; a sentence in their place where the study did not ask."""
     if study.learning_curve is None:
-        figure, axes = pyplot.subplots(figsize=(WIDTH, 0.9))
-        draw_absent(axes, words("no_learning"))
-        return figure
+        return absent_figure(words("no_learning"))
     figure, axes = pyplot.subplots(figsize=(WIDTH, 2.6))
     draw_curves(axes, study, words)
     figure.legend(loc="outside upper center", ncols=len(study.learning_curve))

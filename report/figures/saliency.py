@@ -5,7 +5,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.figures.activations import draw_absent
+from report.figures.absent import draw_absent
 from report.figures.outline import draw_outline
 from report.study import Study
 from report.style import WIDTH, bare

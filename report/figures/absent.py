@@ -1,0 +1,21 @@
+"""What stands in the place of a picture that a study cannot give."""
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.style import WIDTH, bare
+
+
+def draw_absent(axes: Axes, sentence: str) -> Axes:
+    """Say in the picture's place why there is none."""
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True, transform=axes.transAxes, fontsize=8)
+    bare(axes)
+    return axes
+
+
+def absent_figure(sentence: str, height: float = 0.9) -> Figure:
+    """A figure of this height, in inches, that is such a sentence alone."""
+    figure, axes = pyplot.subplots(figsize=(WIDTH, height))
+    draw_absent(axes, sentence)
+    return figure
