@@ -179,7 +179,7 @@ def test_the_sentence_says_what_maps_are_worth(study, found):
     assert "these come to 3.5 (3.0 to 4.0) and 3.5 (3.0 to 4.0). No network has a map that goes further than that" in english
     assert english.endswith(f"No further than chance, or not surely, goes the Grad-CAM of {EN.list(everyone)}.")
     assert "premakne 3,0-krat (od 2,0 do 4,0) toliko kot tam, kjer izbira naključje" in slovenian and "Nobena mreža nima mape" in slovenian
-    assert slovenian.endswith(f"ne seže dlje, vsaj ne zanesljivo, Grad-CAM modelov {SL.list(everyone)}.")
+    assert slovenian.endswith(f"Dlje od naključja ne seže, vsaj ne zanesljivo, Grad-CAM modelov {SL.list(everyone)}.")
     found[cnn]["contrast"]["saliency"] = times(1.5, 1.25, 2)
     for one in found.values():
         one["chance"]["gradcam"] = times(1.5, 1.25, 2)

@@ -181,8 +181,8 @@ def test_the_sentence_says_whether_more_patients_would_help(study, curves):
     assert english.startswith("ResNet18og reaches an AUC of 0.750 (0.750–0.750) with 30 patients, 0.812 (0.812–0.812) with 60 "
                               "patients and 0.844 with all 120 patients; from half of them to all it rises by 0.031 "
                               "(95\u00a0% interval of the difference −0.031 to 0.094). ")
-    assert slovenian.startswith("ResNet18og doseže AUC 0,750 (0,750–0,750) pri številu 30, 0,812 (0,812–0,812) pri številu 60 "
-                                "in 0,844 z vsemi, ki jih je 120; od polovice do vseh zraste za 0,031 "
+    assert slovenian.startswith("ResNet18og doseže AUC 0,750 (0,750–0,750) pri 30 bolnikih, 0,812 (0,812–0,812) pri 60 "
+                                "bolnikih in 0,844 pri vseh 120 bolnikih; od polovice do vseh zraste za 0,031 "
                                 "(95-odstotni interval razlike od −0,031 do 0,094). ")
     assert english.endswith("nor that they would not.") and slovenian.endswith("niti da ne bi.")
     curves[cnn] = curve(0.625, 0.125, 0.01)
@@ -213,7 +213,7 @@ def test_few_test_patients_or_diverged_draws_tell_nothing(study, curves):
         found["rise"] = None
         found["points"][1] |= dict.fromkeys(("auc", "auc_low", "auc_high")) | {"aucs": []}
     english, slovenian = said(study, "learning")
-    assert ", – with 60 patients and" in english and ", – pri številu 60 in" in slovenian and "from half" not in english
+    assert ", – with 60 patients and" in english and ", – pri 60 bolnikih in" in slovenian and "from half" not in english
     with study_style():
         assert FIGURES["fig-learning"](study, Words("en")).axes[0].containers[0].lines[0].get_ydata().tolist() == [0.75, 0.9375]
 
