@@ -56,7 +56,8 @@ def learn_from_fewer(digest: str, settings: Settings, layout: Layout, backend: B
     draws: dict[str, Draws] = {model: {share: [] for share in SHARES} for model in models}
     for job, scores in zip(jobs, _run(jobs, digest, layout, engine, progress), strict=True):
         draws[job.model][job.share].append(scores)
-    found = {model: _describe(load_dataset(layout), _of_all(layout, model, settings.seeds), draws[model]) for model in models}
+    full = {model: [read_scores(layout, model, "test", run) for run in range(settings.seeds)] for model in models}
+    found = {model: _describe(load_dataset(layout), full[model], draws[model]) for model in models}
     correct([one["rise"] for one in found.values() if one["rise"]])
     write_json(layout.learning_curve, {"found": found or None})
     return [layout.learning_curve]
@@ -103,11 +104,6 @@ def _run(jobs: Sequence[FewerJob], digest: str, layout: Layout, engine: Engine, 
     run_missing(paths, run, progress, "learning curve")
     stored = [read_json(path, "evaluate") for path in paths]
     return [None if scores is None else np.array(scores) for scores in stored]
-
-
-def _of_all(layout: Layout, model: str, runs: int) -> list[np.ndarray]:
-    """Test scores of the study's own networks, by run."""
-    return [read_scores(layout, model, "test", run) for run in range(runs)]
 
 
 def _describe(dataset: Dataset, full: Sequence[np.ndarray], draws: Draws) -> dict:

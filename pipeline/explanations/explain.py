@@ -1,5 +1,6 @@
 """The explanation stage of one convolutional model: filters, activations, saliency, and how far the maps can be trusted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pipeline.models.registry import build_model, first_convolution, stages_of
 from pipeline.models.trained import load_trained
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
-from pipeline.training.parts import in_parts
+from pipeline.training.parts import Result, in_parts
 from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
@@ -115,8 +116,7 @@ def _attributions(job: ExplainJob, network, slices: torch.Tensor) -> dict[str, n
 
 def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
     """By kind, float32 (n, y, x) of slices (n, y, x), some at a time."""
-    slices = torch.from_numpy(np.array(planes))[:, None]  # a copy: the dataset is read-only
-    parts = in_parts(lambda part: _attributions(job, network, part), slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
+    parts = _in_parts(job, lambda part: _attributions(job, network, part), planes)
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
 
 
@@ -146,9 +146,14 @@ def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
 @torch.no_grad()
 def _logits(job: ExplainJob, network, planes: np.ndarray) -> np.ndarray:
     """Of slices (n, y, x), some at a time: float64 (n,)."""
-    slices = torch.from_numpy(np.array(planes))[:, None]
-    parts = in_parts(lambda part: network(as_input(part, job.backend)), slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
+    parts = _in_parts(job, lambda part: network(as_input(part, job.backend)), planes)
     return torch.cat(parts)[:, 0].cpu().double().numpy()
+
+
+def _in_parts(job: ExplainJob, work: Callable[[torch.Tensor], Result], planes: np.ndarray) -> list[Result]:
+    """What `work` gives for one part after the other, (n, 1, y, x), of slices (n, y, x)."""
+    slices = torch.from_numpy(np.array(planes))[:, None]  # a copy: the dataset is read-only
+    return in_parts(work, slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
 
 
 def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:
