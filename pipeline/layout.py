@@ -144,6 +144,10 @@ class Layout:
         """The test patients scored with their lesions filled in: their probabilities (`csv`) and what follows from them (`json`)."""
         return self.root / "explanations" / f"without_lesions.{suffix}"
 
+    def shortcut(self, suffix: str) -> Path:
+        """Networks that have learned from marks planted in severe patients: what became of them (`json`) and their maps (`npz`)."""
+        return self.root / "explanations" / f"shortcut.{suffix}"
+
     @property
     def browsed_patients(self) -> Path:
         """Small copies of the test patients' slices and lesions."""

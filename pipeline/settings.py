@@ -24,7 +24,7 @@ MOST_PATIENTS, FURTHEST_HU, LARGEST_SEED = 100_000, 100_000, 2**32 - 1
 # Slices watched after each epoch where the setting leaves the number to the machine and it has no fast arithmetic.
 FEW_SLICES = 2
 # Of settings that stored ones may lack, having been written before these were thought of.
-SINCE = {"learning_curve": 0}
+SINCE = {"learning_curve": 0, "shortcut": False}
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Settings:
     pretrain_*: size of the procedural pretraining.
     controls: trainings on shuffled labels, which must find nothing; 0 for none.
     learning_curve: how often fewer training patients are drawn, to tell what more of them bring; 0 for not at all.
+    shortcut: whether networks also learn from marks planted in severe patients, to tell whether maps would show such a shortcut.
     draws: random draws behind each interval of a metric.
     fast: use the fast paths the machine offers (bf16 autocast, channels_last, one process per core).
     grid: per model, the values searched.
@@ -100,6 +101,7 @@ class Settings:
     draws: int
     controls: int
     learning_curve: int
+    shortcut: bool
     fast: bool
     search: str
     seeds: int

@@ -275,11 +275,19 @@ def _run_without_lesions(study: Study, units: list[Unit]) -> None:
     _timed(study, units[0], lambda: write_without_lesions(study.layout, _results(study, "without lesions", score_filled, jobs)))
 
 
+def _run_shortcut(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.shortcut import learn_shortcut, plan_shortcut, write_shortcut
+
+    jobs = plan_shortcut(study.settings, study.layout, study.backend)
+    _timed(study, units[0], lambda: write_shortcut(
+        study.layout, [job.model for job in jobs], _results(study, "shortcut", learn_shortcut, jobs)))
+
+
 def _results(study: Study, title: str, function: Callable, jobs: Sequence) -> list:
     """What every job gave, in the order of the jobs."""
     found: list = [None] * len(jobs)
     with study.progress.bar(title, len(jobs)) as bar:
-        for index, result in study.engine.run(function, jobs):
+        for index, result in study.engine.run(function, jobs, [job.threads for job in jobs]):
             found[index] = result
             bar.advance()
     return found
@@ -300,6 +308,7 @@ RUNNERS = {
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control,
     "running statistics": _run_running_statistics, "learning curve": _run_learning_curve, "folds": _run_folds,
     "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain, "without lesions": _run_without_lesions,
+    "shortcut": _run_shortcut,
 }
 
 

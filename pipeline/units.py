@@ -28,6 +28,7 @@ CODE = {
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     "explain": (*SCORING, "explanations", "evaluation/metrics.py", "evaluation/ranks.py", "evaluation/thresholds.py"),
     "without lesions": (*SCORING, "explanations", "evaluation"),
+    "shortcut": (*TRAINING, "explanations", "evaluation"),
 }
 SETTINGS = {
     "data": ("seed", "source", "source_path", "patients", "image_size", "slices", "window", "split"),
@@ -44,6 +45,7 @@ SETTINGS = {
     "decisions": ("seed", "draws", "folds"),
     "explain": ("seeds",),
     "without lesions": ("fast", "seeds"),
+    "shortcut": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "shortcut"),
 }
 # Units that are a step of their stage of their own.
 STEPS = {
@@ -51,7 +53,7 @@ STEPS = {
     "evaluate/running_statistics": "running statistics", "evaluate/learning_curve": "learning curve",
     "evaluate/folds": "folds", "evaluate/external": "external test",
     "evaluate/decisions": "decisions",
-    "explain/without_lesions": "without lesions",
+    "explain/without_lesions": "without lesions", "explain/shortcut": "shortcut",
 }
 
 
@@ -108,6 +110,9 @@ def all_units(settings: Settings) -> list[Unit]:
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),
         Unit("explain", "without_lesions", ("data", *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in MODELS))),
+        Unit("explain", "shortcut", ("data", "pretrain", *(f"tune/{model}" for model in (*CNN_MODELS, "ResNet18")),
+                                     *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in (*CNN_MODELS, "ResNet18og")),
+                                     "evaluate/comparison")),
     ]
 
 

@@ -144,6 +144,27 @@ def _learning(study: Study) -> Rows:
     return rows or [dict.fromkeys(("model", "patients", "kind", *ENDS))]
 
 
+def _shortcut(study: Study) -> Rows:
+    """A row for each network; `p` of its AUC with marks on the mild, and of its maps' pointing, stands beside the one that has learned."""
+    rows: Rows = []
+    for model, found in (study.shortcut or {}).items():
+        for network in ("own", "learned") if found else ():
+            tests = {"difference_mild": found["difference"], **{f"{kind}_pointing": found["pointing"][kind] for kind in METHODS}}
+            rows.append({
+                "model": model, "network": network,
+                **{f"{end}_{carriers}": one[end] for carriers, one in found[network]["auc"].items() for end in ENDS},
+                "chance": found[network]["maps"]["chance"],
+                **{f"{kind}_{share}": found[network]["maps"][kind][share] for kind in METHODS for share in SHARES},
+                **{f"{name}_p_holm": one["p_holm"] if network == "learned" else None for name, one in tests.items()},
+            })
+    return rows or [dict.fromkeys(("model", "network"))]
+
+
+def _shortcut_pictures(study: Study) -> dict:
+    known = [model for model, found in (study.shortcut or {}).items() if found]
+    return {model: {name: _nested(value) for name, value in study.shortcut_picture(model).items()} for model in known}
+
+
 def _involvement(study: Study) -> Rows:
     shares = study.involved_shares() if study.involvement else {}
     return [{"model": model, **{name: row[name] for name in ("id", "label", "probability")}, "involvement": shares.get(row["id"])}
@@ -330,6 +351,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
     "tbl-faithfulness": _faithfulness,
+    "tbl-shortcut": _shortcut,
     "tbl-checklist": lambda study: [{"item": item, "where": " ".join(places)} for item, places in checklist(study).items()],
     "tbl-times": _times,
 }
@@ -338,6 +360,7 @@ NESTED: dict[str, Callable[[Study], dict]] = {
     "fig-data": lambda study: {name: _nested(value) for name, value in study.examples().items()},
     "fig-filters-resnet": partial(_filters, models=["ResNet18_nowig", "ResNet18og"]),
     "fig-filters-cnn": partial(_filters, models=["CNN1"]),
+    "fig-shortcut": _shortcut_pictures,
     **_about(_activations, "fig-act-resnet", "fig-act-resnetog", "fig-act-cnn"),
     **_about(_input_output, "fig-io-resnetog", "fig-io-cnn"),
     **_about(_saliency, "fig-sal-resnetog-right", "fig-sal-resnetog-wrong", "fig-sal-cnn-right", "fig-sal-cnn-wrong"),

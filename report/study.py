@@ -367,6 +367,23 @@ class Study:
         found = read_json(path, "explain")["found"] if self._made(path) else None
         return found if found and "differences" in found else None
 
+    @cached_property
+    def shortcut(self) -> dict[str, dict | None] | None:
+        """By model, what became of the study's `own` network and of one that has `learned` from severe patients who carry a mark: the
+        `auc` with its interval where `severe`, `nobody` or `mild` test patients carry one, and of the marks, in `maps`, what `localisation`
+        gives for lesions; the `difference` of the latter's AUC from the former's where the mild carry them; and in `pointing`, by kind of
+        map, `p_holm` of both pointing at marks equally often. None for a model whose training diverged; None for all where the study was
+        told to leave it out, and in one made before that."""
+        path = self.layout.shortcut("json")
+        found = read_json(path, "explain")["found"] if self._made(path) else None
+        return found and {model: found[model] for model in ("ResNet18og", self.best_cnn)}
+
+    def shortcut_picture(self, model: str) -> dict[str, np.ndarray]:
+        """The central slice of a severe test patient with a mark: `input`, `mark`, and the maps
+        `<own or learned>.<saliency or gradcam>`, (y, x)."""
+        arrays = read_npz(self.layout.shortcut("npz"), "explain")
+        return as_pictured({name.removeprefix(f"{model}."): value for name, value in arrays.items() if name.startswith(f"{model}.")})
+
     def _made(self, path: Path) -> bool:
         """Whether the study holds a file, which one made before it was thought of does not."""
         return path.relative_to(self.root).as_posix() in {row["path"] for row in self.manifest}

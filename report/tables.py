@@ -201,6 +201,22 @@ def _times(found: dict, words: Words) -> str:
     return words.decimal(found["ratio"], 1) + (_range(found, words, 1) if found["low"] is not None else "")
 
 
+def _shortcut(study: Study, words: Words) -> Rows:
+    carriers, kinds = ("severe", "nobody", "mild"), ("saliency", "gradcam")
+    header = [words("model"), *[words(f"marks_on_{one}") for one in carriers],
+              *[words(title) for kind in kinds for title in (f"marked_{kind}", f"peak_{kind}")]]
+    rows = [[f"{model}, {words(f'marks_{network}')}",
+             *[words.decimal(found[network]["auc"][one]["auc"]) + _below(_interval(found[network]["auc"][one], words)) for one in carriers],
+             *[cell for kind in kinds for cell in _at_marks(found[network]["maps"][kind], words)]]
+            for model, found in (study.shortcut or {}).items() if found for network in ("own", "learned")]
+    return [header, *(rows or [["–"] * len(header)])]
+
+
+def _at_marks(found: dict, words: Words) -> list[str]:
+    """How much of a map lies in the marks, and how often its highest point does."""
+    return [words.percent(found["mass"], 1), words.percent(found["pointing"])]
+
+
 def _checklist(study: Study, words: Words) -> Rows:
     rows = [[words(f"checklist.{item}"), ", ".join(_place(place, words) for place in places)] for item, places in checklist(study).items()]
     return [[words("asked"), words("where")], *rows]
@@ -229,6 +245,7 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
     "tbl-faithfulness": _faithfulness,
+    "tbl-shortcut": _shortcut,
     "tbl-checklist": _checklist,
     "tbl-times": _durations,
 }

@@ -12,9 +12,10 @@ from pipeline.evaluation.thresholds import outcome_of
 from pipeline.explanations.attribution import grad_cam, points_at_lesion, relevance_in_lesions, saliency
 from pipeline.explanations.browsing import as_bytes, shrink
 from pipeline.explanations.cases import choose_cases
-from pipeline.explanations.explain import KEPT_BITS, halved, rounded
+from pipeline.explanations.explain import halved
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
+from pipeline.explanations.maps import KEPT_BITS, rounded
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
 from pipeline.models.registry import build_model, stages_of
 from report.figures.registry import FIGURES

@@ -60,6 +60,7 @@ def refused(capsys, *words: str) -> str:
     (["all", "--set", "split=0.5,0.5"], "three positive fractions"),
     (["all", "--set", "seed"], "write it as key=value"),
     (["all", "--set", "fast=perhaps"], "give true or false"),
+    (["all", "--set", "shortcut=0.5"], "give true or false"),
     (["all", "--set", "weights=magic"], "unknown weights 'magic'"),
     (["all", "--set", "source=cloud"], "unknown source 'cloud'"),
     (["all", "--seeds", "0"], "setting seeds=0 is not possible: give 1 or more"),

@@ -17,8 +17,8 @@ def of(stage: str, models=MODELS) -> set[str]:
 
 TUNE, TRAIN = of("tune", TUNED_MODELS), of("train")
 AGAIN = {"evaluate/control", "evaluate/running_statistics"}  # trained once more, as long as a trial
-CURVE = {"evaluate/learning_curve"}
-LEARN = TUNE | TRAIN | AGAIN | CURVE
+ONCE_MORE = {"evaluate/learning_curve", "explain/shortcut"}  # trained like the final ones
+LEARN = TUNE | TRAIN | AGAIN | ONCE_MORE
 MEASURE = of("evaluate") | {"evaluate/comparison", "evaluate/external", "explain/without_lesions"}
 SMALL, LARGE = ("DNN1", "DNN2", "CNN1", "CNN2"), ("ResNet18_nowig", "ResNet18", "ResNet18og")
 IMAGES = {"data", "data/external"}
@@ -40,11 +40,11 @@ CHANGES = {
     "external=synthetic": {"data/external"}, "external_patients=13": {"data/external"},
     "batch_size=6": LEARN, "monitor_slices=2": LEARN, "epochs_tuning=2": TUNE | AGAIN,
     "last_epochs=2": TUNE, "search=grid": TUNE, "CNN2.mp=1,0.8": {"tune/CNN2"}, "ResNet18.lr=1e-3": {"tune/ResNet18"},
-    "epochs_small=3": of("train", SMALL) | CURVE, "epochs_resnet=3": of("train", LARGE) | CURVE,
-    "learning_curve=2": CURVE,
+    "epochs_small=3": of("train", SMALL) | ONCE_MORE, "epochs_resnet=3": of("train", LARGE) | ONCE_MORE,
+    "learning_curve=2": {"evaluate/learning_curve"}, "shortcut=false": {"explain/shortcut"},
     "controls=1": {"evaluate/control"}, "draws=300": {"evaluate/external", "evaluate/decisions"},
     "fast=false": LEARN | MEASURE | {"pretrain"},
-    "seeds=2": TUNE | TRAIN | MEASURE | CURVE | of("explain", CONV_MODELS) | {"explain/examples", "explain/patients"},
+    "seeds=2": TUNE | TRAIN | MEASURE | {"evaluate/learning_curve"} | of("explain", CONV_MODELS) | {"explain/examples", "explain/patients"},
     "folds=3": {"data", "evaluate/decisions"},  # of several folds follows the split
 }
 
@@ -82,7 +82,7 @@ def test_every_unit_comes_after_its_inputs_and_reads_what_it_works_on():
     assert all(names.index(name) < names.index(unit.name) for unit in units for name in unit.inputs)
     inputs = {unit.name: set(unit.inputs) for unit in units}
     assert {name for name, read in inputs.items() if "pretrain" in read} == {
-        "tune/ResNet18", "train/ResNet18", "train/ResNet18og", "evaluate/learning_curve", "evaluate/folds"}
+        "tune/ResNet18", "train/ResNet18", "train/ResNet18og", "evaluate/learning_curve", "explain/shortcut", "evaluate/folds"}
     assert inputs["train/ResNet18og"] == {"data", "pretrain", "tune/ResNet18"} and inputs["train/CNN1"] == {"data", "tune/CNN1"}
     assert inputs["evaluate/CNN1"] == {"data", "train/CNN1"} and inputs["explain/CNN1"] == {"data", "train/CNN1", "evaluate/CNN1"}
     assert "evaluate/folds" in inputs["evaluate/decisions"]

@@ -1,9 +1,10 @@
-"""Trains a network once more on the study's patients with other labels or other splits, and scores them."""
+"""Trains a network once more on the study's patients with other labels, splits or slices, and scores them."""
 
 from collections.abc import Iterable
 from copy import deepcopy
 
 import numpy as np
+from torch import nn
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.patient_means import patient_mean
@@ -13,8 +14,8 @@ from pipeline.training.loop import TrainingData, fit_network
 from pipeline.training.trial import TrainJob, start_network
 
 
-def train_and_score(job: TrainJob, dataset: Dataset, data: TrainingData, splits: Iterable[str]) -> dict[str, np.ndarray]:
-    """Probabilities of severe, float64 (patient,) in [0, 1], by split; the weights are those of the best validation loss.
+def train_network(job: TrainJob, dataset: Dataset, data: TrainingData) -> nn.Module:
+    """A network with the weights of the best validation loss, on the job's device.
 
     data: the slices of `dataset` to learn from and to watch.
     """
@@ -22,4 +23,10 @@ def train_and_score(job: TrainJob, dataset: Dataset, data: TrainingData, splits:
     fit = fit_network(network, data, job.chosen, job.epochs, job.batch_size, seed, job.backend)
     trained = place(deepcopy(network), job.backend)
     trained.load_state_dict(fit.weights)
+    return trained.eval()
+
+
+def train_and_score(job: TrainJob, dataset: Dataset, data: TrainingData, splits: Iterable[str]) -> dict[str, np.ndarray]:
+    """Probabilities of severe, float64 (patient,) in [0, 1], by split, of the network that `train_network` gives."""
+    trained = train_network(job, dataset, data)
     return {split: patient_mean(score_split(trained, dataset, split, job.backend)) for split in splits}

@@ -1,6 +1,5 @@
 """The explanation stage of one convolutional model: filters, activations, saliency, and how far the maps can be trusted."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,32 +8,25 @@ import torch
 
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
-from pipeline.explanations.attribution import grad_cam, saliency
 from pipeline.explanations.cases import Case, choose_cases
 from pipeline.explanations.faithfulness import faithfulness
 from pipeline.explanations.gabor import describe_filters
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
+from pipeline.explanations.maps import attributions, logits_of, rounded
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
 from pipeline.layout import Layout
 from pipeline.models.placing import place
-from pipeline.models.registry import build_model, first_convolution, stages_of
+from pipeline.models.registry import build_model, first_convolution
 from pipeline.models.trained import load_trained
 from pipeline.records import read_csv, read_json, write_json, write_npz
 from pipeline.spread import spread_of
-from pipeline.training.parts import Result, in_parts
 from pipeline.training.predict import as_input
 
 CHANNELS_KEPT = 8
 # Of the random weights that maps are compared with.
 RANDOM_SEED = 0
-# Slices whose attributions are computed at a time: a GPU takes a training batch's worth, a CPU as many pixels as stay small in memory.
-GPU_BATCH = 16
-CPU_BATCH_PIXELS = 16 * 128 * 128
-ATTRIBUTIONS = ("saliency", "gradcam")
-# Bits that stored attributions keep below their largest value: finer than a picture shows, and they compress to less than half.
-KEPT_BITS = 10
 
 
 @dataclass(frozen=True)
@@ -107,19 +99,6 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
     return arrays
 
 
-def _attributions(job: ExplainJob, network, slices: torch.Tensor) -> dict[str, np.ndarray]:
-    """By kind, float32 (n, y, x) of slices (n, 1, y, x)."""
-    images = as_input(slices, job.backend)
-    layer = stages_of(job.model, network)[deepest(layer_outputs(job.model, network, images[:1]))]
-    return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
-
-
-def _all_attributions(job: ExplainJob, network, planes: np.ndarray) -> dict[str, np.ndarray]:
-    """By kind, float32 (n, y, x) of slices (n, y, x), some at a time."""
-    parts = _in_parts(job, lambda part: _attributions(job, network, part), planes)
-    return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
-
-
 def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
     """`localisation`, `resemblance` and `faithfulness` of the maps of the test patients' central slices; with several runs also the spread
     of the first.
@@ -128,32 +107,21 @@ def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
     """
     test = dataset.members("test")
     planes, lesions = (None if array is None else np.asarray(array[test, dataset.central]) for array in (dataset.slices, dataset.lesions))
-    own = _all_attributions(job, networks[0], planes)
+    maps_of = lambda network: attributions(job.model, network, planes, job.backend)  # noqa: E731
+    own = maps_of(networks[0])
     localisations = [localise(own, planes, lesions)]
-    found = {"random": resemblance(own, _all_attributions(job, _at_random(job, dataset), planes), planes)}
-    checked = {"resemblance": found, "faithfulness": faithfulness(own, planes, lesions, lambda slices: _logits(job, networks[0], slices))}
+    found = {"random": resemblance(own, maps_of(_at_random(job, dataset)), planes)}
+    moved = faithfulness(own, planes, lesions, lambda slices: logits_of(networks[0], slices, job.backend))
+    checked = {"resemblance": found, "faithfulness": moved}
     others = []
     for network in networks[1:]:
-        maps = _all_attributions(job, network, planes)
+        maps = maps_of(network)
         localisations.append(localise(maps, planes, lesions))
         others.append(resemblance(own, maps, planes))
     if not others:
         return {"localisation": localisations[0], **checked}
     found["runs"] = mean_resemblance(others)
     return {"localisation": localisations[0], "localisation_spread": spread_of(localisations) if localisations[0] else None, **checked}
-
-
-@torch.no_grad()
-def _logits(job: ExplainJob, network, planes: np.ndarray) -> np.ndarray:
-    """Of slices (n, y, x), some at a time: float64 (n,)."""
-    parts = _in_parts(job, lambda part: network(as_input(part, job.backend)), planes)
-    return torch.cat(parts)[:, 0].cpu().double().numpy()
-
-
-def _in_parts(job: ExplainJob, work: Callable[[torch.Tensor], Result], planes: np.ndarray) -> list[Result]:
-    """What `work` gives for one part after the other, (n, 1, y, x), of slices (n, y, x)."""
-    slices = torch.from_numpy(np.array(planes))[:, None]  # a copy: the dataset is read-only
-    return in_parts(work, slices, job.backend, GPU_BATCH, CPU_BATCH_PIXELS)
 
 
 def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:
@@ -168,7 +136,7 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
     for case in cases:
         image = _image(dataset, case)
         arrays[f"{case.outcome}.input"] = image
-        for name, value in _all_attributions(job, network, image[None]).items():
+        for name, value in attributions(job.model, network, image[None], job.backend).items():
             arrays[f"{case.outcome}.{name}"] = rounded(value[0])
         if dataset.lesions is not None:
             patient = dataset.members("test")[case.position]
@@ -181,10 +149,3 @@ def _saliency(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) -> 
 def halved(maps: np.ndarray) -> np.ndarray:
     """The same maps as float16, or as float32 where a network's values leave the range of float16, as diverging ones do."""
     return maps.astype(np.float16 if np.abs(maps).max(initial=0) <= np.finfo(np.float16).max else np.float32)
-
-
-def rounded(attribution: np.ndarray) -> np.ndarray:
-    """An attribution (y, x) in steps of 2 to the power of -KEPT_BITS of the power of two at or above its largest value; float32."""
-    top = float(attribution.max(initial=0.0))
-    step = 2.0 ** (np.ceil(np.log2(top)) - KEPT_BITS) if top > 0 else 1.0
-    return (np.round(attribution / step) * step).astype(np.float32)

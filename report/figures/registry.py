@@ -17,6 +17,7 @@ from report.figures.learning import draw_learning
 from report.figures.metrics import draw_metrics
 from report.figures.roc import draw_roc
 from report.figures.saliency import draw_saliency
+from report.figures.shortcut import draw_shortcut
 from report.figures.slices import draw_examples
 from report.figures.subjects import COORDINATES, SUBJECTS
 from report.figures.tuning import draw_coordinate, draw_search
@@ -44,6 +45,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-calibration": draw_calibration,
     "fig-involvement": draw_involvement,
     "fig-learning": draw_learning,
+    "fig-shortcut": draw_shortcut,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
     **{identifier: partial(draw, **SUBJECTS[identifier]) for draw, family in FAMILIES.items() for identifier in family},
