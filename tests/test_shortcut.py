@@ -64,7 +64,7 @@ def test_marks_are_spread_over_both_lungs(lungs):
     assert min(columns) < 25 and max(columns) > 95
 
 
-@pytest.mark.parametrize(("lung", "pixels"), [((60, 61, 60, 62), 2), ((0, 0, 0, 0), 0), ((0, 2, 0, 2), 4)])
+@pytest.mark.parametrize(("lung", "pixels"), [((60, 61, 60, 62), 2), ((0, 0, 0, 0), 0), ((0, 2, 0, 2), 4), ((126, 128, 126, 128), 4)])
 def test_a_lung_too_small_for_a_mark_or_none_at_all_gets_one_as_well(lung, pixels):
     top, bottom, left, right = lung
     stack = np.zeros((1, SIZE, SIZE), np.float16)
@@ -174,6 +174,25 @@ def test_a_training_that_diverged_gives_nothing(copied, monkeypatch):
     written = write_shortcut(copied, ["ResNet18og", job.model], [Planted(None, {})] * 2)
     assert written == [copied.shortcut("json")] and not copied.shortcut("npz").exists()
     assert json.loads(written[0].read_text()) == {"found": {"ResNet18og": None, job.model: None}}
+    assert write_shortcut(copied, ["ResNet18og", job.model], [Planted(None, {})] * 2) == written  # also where no picture is left
+
+
+def test_p_values_are_raised_for_the_questions_asked_of_all_networks(copied):
+    planted = [Planted({"difference": {"p": difference}, "pointing": {"saliency": {"p": saliency}, "gradcam": {"p": 0.5}}}, {})
+               for difference, saliency in ((0.01, 0.01), (0.03, 0.02))]
+    write_shortcut(copied, ["ResNet18og", "CNN1"], planted)
+    stored = json.loads(copied.shortcut("json").read_text())["found"]
+    found = {model: stored[model] for model in ("ResNet18og", "CNN1")}
+    assert [one["difference"]["p_holm"] for one in found.values()] == pytest.approx([0.02, 0.03])
+    assert [one["pointing"]["saliency"]["p_holm"] for one in found.values()] == pytest.approx([0.04, 0.06])
+    assert [one["pointing"]["gradcam"]["p_holm"] for one in found.values()] == [1.0, 1.0]
+
+
+def test_a_resnet_that_trains_alone_takes_several_threads(copied, monkeypatch):
+    for cores, threads in ((2, 2), (16, 4)):
+        monkeypatch.setattr(shortcut, "core_count", lambda cores=cores: cores)
+        assert {job.model: job.threads for job in jobs_of(copied)}["ResNet18og"] == threads
+    assert [job.threads for job in jobs_of(copied) if job.model != "ResNet18og"] == [1]
 
 
 def test_a_study_told_to_leave_it_out_plants_nothing(copied):
