@@ -1,11 +1,13 @@
 """The Ray engine on a local cluster of several nodes: the results of the local engine, also when a node dies in the middle."""
 
 import dataclasses
+import pickle
 import sys
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install .[ray])")
@@ -15,9 +17,15 @@ from pipeline.data.split import EXTERNAL  # noqa: E402
 from pipeline.device import Backend  # noqa: E402
 from pipeline.engine import Engine  # noqa: E402
 from pipeline.errors import UnreadableFile, UserError  # noqa: E402
+from pipeline.evaluation.control import control_auc  # noqa: E402
 from pipeline.evaluation.evaluate import ScoreJob, score_patients  # noqa: E402
 from pipeline.evaluation.fold import FoldJob, SearchPlan, score_fold  # noqa: E402
+from pipeline.evaluation.learning_curve import FewerJob, score_after_fewer  # noqa: E402
 from pipeline.evaluation.roles import folds_of, splits_of  # noqa: E402
+from pipeline.evaluation.running_statistics import train_with_both_losses  # noqa: E402
+from pipeline.explanations.browsing import browse_jobs, browse_patients  # noqa: E402
+from pipeline.explanations.shortcut import learn_shortcut, plan_shortcut  # noqa: E402
+from pipeline.explanations.without_lesions import filled_jobs, score_filled  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
 from pipeline.ray_engine import SHIPPED, RayEngine, _moved, _unpack, resources_for  # noqa: E402
 from pipeline.settings import load_settings  # noqa: E402
@@ -121,8 +129,6 @@ def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, 
 def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, monkeypatch, tmp_path):
     import tempfile
 
-    import numpy as np
-
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     root = tiny / "study"
     files = {path.relative_to(root).as_posix(): np.fromfile(path, np.uint8) for pattern in SHIPPED for path in root.glob(pattern)}
@@ -133,8 +139,24 @@ def test_a_node_that_does_not_see_the_folder_unpacks_it_once(jobs, fold, tiny, m
     assert moved.root == folder and moved.save_state is None
     assert run_training(moved).history == run_training(jobs[0]).history
     assert scores(Engine(0), _moved(fold, folder)) == scores(Engine(0), fold)
-    elsewhere = ScoreJob(root, "CNN1", 0, EXTERNAL, BACKEND, 1)
-    np.testing.assert_array_equal(score_patients(_moved(elsewhere, folder)), score_patients(elsewhere))
+
+
+def test_every_kind_of_job_finds_all_it_reads_on_such_a_node(tiny, jobs, monkeypatch, tmp_path):
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    layout, settings = Layout(tiny / "study"), load_settings("tiny")
+    folder = _unpack("key", {path.relative_to(layout.root).as_posix(): np.fromfile(path, np.uint8)
+                             for pattern in SHIPPED for path in layout.root.glob(pattern)})
+    planted = next(job for job in plan_shortcut(settings, layout, BACKEND) if job.model != "ResNet18og")
+    cnn = next(job for job in jobs if job.model == "CNN1")
+    for function, job in (
+        (score_patients, ScoreJob(layout.root, "CNN1", 0, EXTERNAL, BACKEND, 1)),
+        (control_auc, cnn), (train_with_both_losses, cnn), (score_after_fewer, FewerJob(**vars(cnn), share=0.5)),
+        (browse_patients, browse_jobs(layout, ["CNN1"], BACKEND)[0]),
+        (score_filled, filled_jobs(layout, 1, BACKEND, 2)[0]), (learn_shortcut, planted),
+    ):
+        assert pickle.dumps(function(_moved(job, folder))) == pickle.dumps(function(job)), function.__name__
 
 
 def test_a_job_asks_for_what_it_needs_and_for_no_more_than_a_node_has(jobs):

@@ -45,6 +45,13 @@ MOST_THREADS = 4  # of a ResNet's training: it has the cores for itself, and a b
 
 
 @dataclass(frozen=True)
+class ShortcutJob(TrainJob):
+    """A final training on marked patients; own: what the study's own network gives each test patient as they are, (patient,)."""
+
+    own: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Planted:
     """What became of one network.
 
@@ -62,16 +69,17 @@ class Planted:
     picture: dict[str, np.ndarray]
 
 
-def plan_shortcut(settings: Settings, layout: Layout, backend: Backend) -> list[TrainJob]:
+def plan_shortcut(settings: Settings, layout: Layout, backend: Backend) -> list[ShortcutJob]:
     """Final trainings of ResNet18og and of the better CNN; none where the study is told to leave them out."""
     models = ["ResNet18og", read_json(layout.comparison, "evaluate")["best_cnn"]] if settings.shortcut else []
     jobs = [job for model in models
             for job in plan_jobs([(model, read_chosen(layout, model))], settings.final_epochs(model), replace(settings, seeds=1), layout,
                                  backend, keep_weights=False)]
-    return [replace(job, threads=min(core_count(), MOST_THREADS)) if job.model in RESNET_MODELS else job for job in jobs]
+    planned = [ShortcutJob(**vars(job), own=tuple(read_scores(layout, job.model, "test").tolist())) for job in jobs]
+    return [replace(job, threads=min(core_count(), MOST_THREADS)) if job.model in RESNET_MODELS else job for job in planned]
 
 
-def learn_shortcut(job: TrainJob) -> Planted:
+def learn_shortcut(job: ShortcutJob) -> Planted:
     """Train with a mark in every severe patient and in no mild one; then test, and look into that network and the study's own."""
     layout = Layout(job.root)
     dataset = load_dataset(layout)
@@ -79,7 +87,7 @@ def learn_shortcut(job: TrainJob) -> Planted:
     own = place(load_trained(layout, job.model, dataset.slices.shape[-1]), job.backend)
     networks = {"own": own, "learned": learned}
     labels = dataset.labels[dataset.members("test")]
-    plain = {"own": read_scores(layout, job.model, "test"), "learned": patient_mean(score_split(learned, dataset, "test", job.backend))}
+    plain = {"own": np.array(job.own), "learned": patient_mean(score_split(learned, dataset, "test", job.backend))}
     marked = {name: score_marked(network, dataset, job.backend) for name, network in networks.items()}
     if not np.isfinite([plain["learned"], marked["learned"]]).all():
         return Planted(None, {})
