@@ -193,7 +193,12 @@ def _faithfulness(study: Study, words: Words) -> Rows:
     found = {model: asked["chance"] for model in EXPLAINED if (asked := study.faithfulness(model))}
     kinds = ["saliency", "gradcam", "contrast", *(["lesions"] if any("lesions" in one for one in found.values()) else [])]
     rows = [[model, *[_times(one[kind], words) for kind in kinds]] for model, one in found.items()]
-    return [[words("model"), *[words(f"marked_{kind}") for kind in kinds]], *(rows or [["–"] * (1 + len(kinds))])]
+    return _unless_empty([words("model"), *[words(f"marked_{kind}") for kind in kinds]], rows, words)
+
+
+def _unless_empty(header: list[str], rows: Rows, words: Words) -> Rows:
+    """The table, or one row that says that the study did not ask for its numbers."""
+    return [header, *(rows or [[words("not_asked"), *["–"] * (len(header) - 1)]])]
 
 
 def _times(found: dict, words: Words) -> str:
@@ -209,7 +214,7 @@ def _shortcut(study: Study, words: Words) -> Rows:
              *[words.decimal(found[network]["auc"][one]["auc"]) + _below(_interval(found[network]["auc"][one], words)) for one in carriers],
              *[cell for kind in kinds for cell in _at_marks(found[network]["maps"][kind], words)]]
             for model, found in (study.shortcut or {}).items() if found for network in ("own", "learned")]
-    return [header, *(rows or [["–"] * len(header)])]
+    return _unless_empty(header, rows, words)
 
 
 def _at_marks(found: dict, words: Words) -> list[str]:

@@ -291,6 +291,7 @@ def test_the_figure_shows_the_stored_maps(study):
         arrays = study.shortcut_picture(model)
         assert row[0].get_title(loc="left").endswith(model)
         np.testing.assert_array_equal(row[0].images[0].get_array(), arrays["input"].astype(np.float32))
+        assert row[0].images[0].get_clim() == (0, 1)
         for panel, name in zip(row[1:], ("own.saliency", "learned.saliency", "own.gradcam", "learned.gradcam"), strict=True):
             values = arrays[name]
             top = float(np.percentile(values, 99)) or float(values.max()) or 1.0
@@ -304,6 +305,6 @@ def test_the_figure_shows_the_stored_maps(study):
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "shortcut", None)
     assert [text.split(";")[0] for text in said(study, "shortcut")] == ["This study did not ask", "Ta študija tega ni preverila"]
-    assert TABLES["tbl-shortcut"](study, Words("en"))[1] == ["–"] * 8
+    assert TABLES["tbl-shortcut"](study, Words("en"))[1] == ["not asked in this study", *["–"] * 7]
     assert len(file_text("tbl-shortcut", study).splitlines()) == 2 and file_text("fig-shortcut", study) == "{}"
     assert "tbl-shortcut" not in checklist(study)["explanations"]
