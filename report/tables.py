@@ -197,8 +197,8 @@ def _faithfulness(study: Study, words: Words) -> Rows:
 
 
 def _unless_empty(header: list[str], rows: Rows, words: Words) -> Rows:
-    """The table, or one row that says that the study did not ask for its numbers."""
-    return [header, *(rows or [[words("not_asked"), *["–"] * (len(header) - 1)]])]
+    """The table, or one row that says that the study has none of its numbers."""
+    return [header, *(rows or [[words("no_rows"), *["–"] * (len(header) - 1)]])]
 
 
 def _times(found: dict, words: Words) -> str:

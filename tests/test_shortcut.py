@@ -305,6 +305,6 @@ def test_the_figure_shows_the_stored_maps(study):
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "shortcut", None)
     assert [text.split(";")[0] for text in said(study, "shortcut")] == ["This study did not ask", "Ta študija tega ni preverila"]
-    assert TABLES["tbl-shortcut"](study, Words("en"))[1] == ["not asked in this study", *["–"] * 7]
+    assert TABLES["tbl-shortcut"](study, Words("en"))[1] == ["none in this study", *["–"] * 7]
     assert len(file_text("tbl-shortcut", study).splitlines()) == 2 and file_text("fig-shortcut", study) == "{}"
     assert "tbl-shortcut" not in checklist(study)["explanations"]

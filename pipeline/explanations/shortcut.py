@@ -89,7 +89,7 @@ def learn_shortcut(job: ShortcutJob) -> Planted:
     labels = dataset.labels[dataset.members("test")]
     plain = {"own": np.array(job.own), "learned": patient_mean(score_split(learned, dataset, "test", job.backend))}
     marked = {name: score_marked(network, dataset, job.backend) for name, network in networks.items()}
-    if not np.isfinite([plain["learned"], marked["learned"]]).all():
+    if not np.isfinite([*plain.values(), *marked.values()]).all():
         return Planted(None, {})
     scores = {name: {carriers: np.where(labels == label, marked[name], plain[name]) for carriers, label in CARRIERS.items()}
               for name in networks}
