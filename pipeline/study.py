@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.device import Backend, choose_backend
@@ -207,13 +207,10 @@ def _run_learning_curve(study: Study, units: list[Unit]) -> None:
 
 def _trials_of_better_cnn(study: Study, runs: int) -> tuple[str, list]:
     """The better CNN, and jobs for so many runs of its trial at the chosen values."""
-    from pipeline.training.final import read_chosen
-    from pipeline.training.tune import plan_jobs
+    from pipeline.evaluation.retrained import better_cnn, plan_again
 
-    settings, layout = study.settings, study.layout
-    model = read_json(layout.comparison, "evaluate")["best_cnn"]
-    return model, plan_jobs([(model, read_chosen(layout, model))], settings.epochs_tuning, replace(settings, seeds=runs), layout,
-                            study.backend, keep_weights=False)
+    model = better_cnn(study.layout)
+    return model, plan_again(model, study.settings.epochs_tuning, runs, study.settings, study.layout, study.backend)
 
 
 def _run_folds(study: Study, units: list[Unit]) -> None:

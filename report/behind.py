@@ -147,8 +147,8 @@ def _learning(study: Study) -> Rows:
 def _shortcut(study: Study) -> Rows:
     """A row for each network; `p` of its AUC with marks on the mild, and of its maps' pointing, stands beside the one that has learned."""
     rows: Rows = []
-    for model, found in (study.shortcut or {}).items():
-        for network in ("own", "learned") if found else ():
+    for model, found in study.shortcuts.items():
+        for network in ("own", "learned"):
             tests = {"difference_mild": found["difference"], **{f"{kind}_pointing": found["pointing"][kind] for kind in METHODS}}
             rows.append({
                 "model": model, "network": network,
@@ -161,8 +161,7 @@ def _shortcut(study: Study) -> Rows:
 
 
 def _shortcut_pictures(study: Study) -> dict:
-    known = [model for model, found in (study.shortcut or {}).items() if found]
-    return {model: {name: _nested(value) for name, value in study.shortcut_picture(model).items()} for model in known}
+    return {model: {name: _nested(value) for name, value in study.shortcut_picture(model).items()} for model in study.shortcuts}
 
 
 def _involvement(study: Study) -> Rows:

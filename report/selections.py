@@ -291,28 +291,23 @@ class Selections:
         found = {model: self.study.faithfulness(model)["chance"][kind] for model in self.study.convolutional}
         return [model for model, one in found.items() if one["low"] is not None and one["low"] <= 1]
 
-    @property
-    def shortcuts(self) -> dict[str, dict]:
-        """What became of the networks that learned from marks; without those that diverged."""
-        return {model: found for model, found in (self.study.shortcut or {}).items() if found}
-
     def shortcut_tested(self) -> bool:
         """Whether there are enough test patients to tell from chance what marks on the mild ones change."""
-        return any(found["difference"]["p_holm"] is not None for found in self.shortcuts.values())
+        return any(found["difference"]["p_holm"] is not None for found in self.study.shortcuts.values())
 
     def misled(self) -> list[str]:
         """Those that rank significantly worse than the study's own network where the mild patients carry the marks."""
-        return [model for model, found in self.shortcuts.items()
+        return [model for model, found in self.study.shortcuts.items()
                 if self.significant(found["difference"]) and found["difference"]["difference"] < 0]
 
     def taking_marks_for_disease(self) -> list[str]:
         """The study's own networks, which have met no mark, that rank better where the severe carry them and worse where the mild do."""
-        own = {model: {carriers: one["auc"] for carriers, one in found["own"]["auc"].items()} for model, found in self.shortcuts.items()}
-        return [model for model, auc in own.items() if auc["severe"] > auc["nobody"] > auc["mild"]]
+        own = {model: found["own"]["auc"] for model, found in self.study.shortcuts.items()}
+        return [model for model, found in own.items() if found["severe"]["auc"] > found["nobody"]["auc"] > found["mild"]["auc"]]
 
     def pointing_at_marks(self, kind: str) -> list[str]:
         """The networks whose map of this kind points at marks significantly more often once they have learned from them."""
-        return [model for model, found in self.shortcuts.items()
+        return [model for model, found in self.study.shortcuts.items()
                 if self.significant(found["pointing"][kind]) and _points(found, "learned", kind) > _points(found, "own", kind)]
 
     def resting_on_lesions(self) -> list[str]:

@@ -374,15 +374,23 @@ class Study:
         gives for lesions; the `difference` of the latter's AUC from the former's where the mild carry them; and in `pointing`, by kind of
         map, `p_holm` of both pointing at marks equally often. None for a model whose training diverged; None for all where the study was
         told to leave it out, and in one made before that."""
-        path = self.layout.shortcut("json")
-        found = read_json(path, "explain")["found"] if self._made(path) else None
-        return found and {model: found[model] for model in ("ResNet18og", self.best_cnn)}
+        return self._retrained(self.layout.shortcut("json"), "explain")
+
+    @property
+    def shortcuts(self) -> dict[str, dict]:
+        """The same without the models whose training diverged; empty where there was none."""
+        return {model: found for model, found in (self.shortcut or {}).items() if found}
 
     def shortcut_picture(self, model: str) -> dict[str, np.ndarray]:
         """The central slice of a severe test patient with a mark: `input`, `mark`, and the maps
         `<own or learned>.<saliency or gradcam>`, (y, x)."""
         arrays = read_npz(self.layout.shortcut("npz"), "explain")
         return as_pictured({name.removeprefix(f"{model}."): value for name, value in arrays.items() if name.startswith(f"{model}.")})
+
+    def _retrained(self, path: Path, stage: str) -> dict[str, dict | None] | None:
+        """What was found of ResNet18og and then of the better CNN; None where the study did not ask."""
+        found = read_json(path, stage)["found"] if self._made(path) else None
+        return found and {model: found[model] for model in ("ResNet18og", self.best_cnn)}
 
     def _made(self, path: Path) -> bool:
         """Whether the study holds a file, which one made before it was thought of does not."""
@@ -405,8 +413,7 @@ class Study:
         all: of the runs) and their mean `auc` with its interval, None where all diverged; and the `rise` of the AUC from the next to last
         point to the last, with `low`, `high` and `p_holm`, and whether `every` draw shows it. None where the study was told to leave it
         out, and in one made before that."""
-        found = read_json(self.layout.learning_curve, "evaluate")["found"] if self._made(self.layout.learning_curve) else None
-        return found and {model: found[model] for model in ("ResNet18og", self.best_cnn)}
+        return self._retrained(self.layout.learning_curve, "evaluate")
 
     @cached_property
     def control(self) -> dict | None:

@@ -213,7 +213,7 @@ def _shortcut(study: Study, words: Words) -> Rows:
     rows = [[f"{model}, {words(f'marks_{network}')}",
              *[words.decimal(found[network]["auc"][one]["auc"]) + _below(_interval(found[network]["auc"][one], words)) for one in carriers],
              *[cell for kind in kinds for cell in _at_marks(found[network]["maps"][kind], words)]]
-            for model, found in (study.shortcut or {}).items() if found for network in ("own", "learned")]
+            for model, found in study.shortcuts.items() for network in ("own", "learned")]
     return _unless_empty(header, rows, words)
 
 

@@ -17,15 +17,13 @@ from pipeline.engine import Engine
 from pipeline.evaluation.auc import class_sizes, mean_with_interval
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.differences import between_means, correct
-from pipeline.evaluation.retrained import train_and_score
+from pipeline.evaluation.retrained import better_cnn, plan_again, train_and_score
 from pipeline.layout import Layout
 from pipeline.progress import Progress
 from pipeline.records import read_json, write_json
 from pipeline.settings import Settings
-from pipeline.training.final import read_chosen
 from pipeline.training.loop import TrainingData, auc, gather_training_data
 from pipeline.training.trial import TrainJob
-from pipeline.training.tune import plan_jobs
 from pipeline.training.unfinished import run_missing
 
 # Of the training patients, from the fewest to the most; all of them are the study itself.
@@ -51,7 +49,7 @@ def learn_from_fewer(digest: str, settings: Settings, layout: Layout, backend: B
     nothing of the chance of the draw, and whether `every` draw lies on the same side of all runs.
     digest: of all it depends on; finished trainings are kept under it, so that a killed run goes on where it stopped.
     """
-    models = ["ResNet18og", read_json(layout.comparison, "evaluate")["best_cnn"]] if settings.learning_curve else []
+    models = ["ResNet18og", better_cnn(layout)] if settings.learning_curve else []
     jobs = [job for model in models for job in _plan(model, settings, layout, backend)]
     draws: dict[str, Draws] = {model: {share: [] for share in SHARES} for model in models}
     for job, scores in zip(jobs, _run(jobs, digest, layout, engine, progress), strict=True):
@@ -86,8 +84,7 @@ def draw_patients(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def _plan(model: str, settings: Settings, layout: Layout, backend: Backend) -> list[FewerJob]:
-    drawn = replace(settings, seeds=settings.learning_curve)
-    jobs = plan_jobs([(model, read_chosen(layout, model))], settings.final_epochs(model), drawn, layout, backend, keep_weights=False)
+    jobs = plan_again(model, settings.final_epochs(model), settings.learning_curve, settings, layout, backend)
     return [FewerJob(**vars(job), share=share) for share in SHARES for job in jobs]
 
 

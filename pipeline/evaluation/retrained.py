@@ -2,16 +2,33 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
 from pipeline.data.dataset import Dataset
+from pipeline.device import Backend
 from pipeline.evaluation.patient_means import patient_mean
 from pipeline.evaluation.scoring import score_split
+from pipeline.layout import Layout
 from pipeline.models.placing import place
+from pipeline.records import read_json
+from pipeline.settings import Settings
+from pipeline.training.final import read_chosen
 from pipeline.training.loop import TrainingData, fit_network
 from pipeline.training.trial import TrainJob, start_network
+from pipeline.training.tune import plan_jobs
+
+
+def better_cnn(layout: Layout) -> str:
+    """The CNN that validation prefers."""
+    return read_json(layout.comparison, "evaluate")["best_cnn"]
+
+
+def plan_again(model: str, epochs: int, runs: int, settings: Settings, layout: Layout, backend: Backend) -> list[TrainJob]:
+    """Jobs for so many runs of a model at the values that its search chose."""
+    return plan_jobs([(model, read_chosen(layout, model))], epochs, replace(settings, seeds=runs), layout, backend, keep_weights=False)
 
 
 def train_network(job: TrainJob, dataset: Dataset, data: TrainingData) -> nn.Module:

@@ -26,15 +26,16 @@ def _disc(lung: np.ndarray, random: np.random.Generator) -> np.ndarray:
     rows, columns = (part.ravel() for part in np.meshgrid(reach, reach, indexing="ij"))
     near = rows**2 + columns**2 <= radius**2
     inside = np.flatnonzero(lung if lung.any() else ~lung)
-    best, most = np.zeros_like(lung), -1
+    best, most = None, -1
     for centre in random.choice(inside, TRIES):
         y, x = np.divmod(centre, lung.shape[1])
-        disc = np.zeros_like(lung)
         within = near & (rows + y >= 0) & (rows + y < lung.shape[0]) & (columns + x >= 0) & (columns + x < lung.shape[1])
-        disc[rows[within] + y, columns[within] + x] = True
-        covered = int((disc & lung).sum())
+        places = rows[within] + y, columns[within] + x
+        covered = int(lung[places].sum())
         if covered > most:
-            best, most = disc, covered
+            best, most = places, covered
         if covered == near.sum():
             break
-    return best
+    disc = np.zeros_like(lung)
+    disc[best] = True
+    return disc

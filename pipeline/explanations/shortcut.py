@@ -21,7 +21,7 @@ from pipeline.evaluation.auc import auc_with_interval
 from pipeline.evaluation.compare import read_scores
 from pipeline.evaluation.differences import compare_aucs, correct
 from pipeline.evaluation.patient_means import patient_mean
-from pipeline.evaluation.retrained import train_network
+from pipeline.evaluation.retrained import better_cnn, plan_again, train_network
 from pipeline.evaluation.scoring import score_split
 from pipeline.explanations.attribution import points_at_lesion
 from pipeline.explanations.localisation import localise
@@ -31,13 +31,11 @@ from pipeline.layout import RESNET_MODELS, Layout
 from pipeline.models.placing import place
 from pipeline.models.registry import build_model
 from pipeline.models.trained import load_trained
-from pipeline.records import read_json, write_json, write_npz
+from pipeline.records import write_json, write_npz
 from pipeline.settings import Settings
-from pipeline.training.final import read_chosen
 from pipeline.training.loop import TrainingData, gather_training_data
 from pipeline.training.predict import predict_slices
 from pipeline.training.trial import TrainJob
-from pipeline.training.tune import plan_jobs
 
 # Whom the marks are planted in when a network is tested, by the label of these patients.
 CARRIERS = {"severe": 1, "nobody": None, "mild": 0}
@@ -71,10 +69,8 @@ class Planted:
 
 def plan_shortcut(settings: Settings, layout: Layout, backend: Backend) -> list[ShortcutJob]:
     """Final trainings of ResNet18og and of the better CNN; none where the study is told to leave them out."""
-    models = ["ResNet18og", read_json(layout.comparison, "evaluate")["best_cnn"]] if settings.shortcut else []
-    jobs = [job for model in models
-            for job in plan_jobs([(model, read_chosen(layout, model))], settings.final_epochs(model), replace(settings, seeds=1), layout,
-                                 backend, keep_weights=False)]
+    models = ["ResNet18og", better_cnn(layout)] if settings.shortcut else []
+    jobs = [job for model in models for job in plan_again(model, settings.final_epochs(model), 1, settings, layout, backend)]
     planned = [ShortcutJob(**vars(job), own=tuple(read_scores(layout, job.model, "test").tolist())) for job in jobs]
     return [replace(job, threads=min(core_count(), MOST_THREADS)) if job.model in RESNET_MODELS else job for job in planned]
 

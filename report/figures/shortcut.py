@@ -15,7 +15,7 @@ ROW_HEIGHT = 1.55
 
 def draw_shortcut(study: Study, words: Words) -> Figure:
     """A row for ResNet18og and for the better CNN, where its training gave something; else a sentence."""
-    known = [model for model, found in (study.shortcut or {}).items() if found]
+    known = list(study.shortcuts)
     if not known:
         return absent_figure(words("no_shortcut"))
     shown = [(kind, network) for kind in ("saliency", "gradcam") for network in ("own", "learned")]
