@@ -16,7 +16,7 @@ study: $(VENV)/.installed
 	$(BIN)/python -m pipeline all $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 3 $(ARGS)
 
 report: $(VENV)/.installed
 	$(BIN)/python -m report $(ARGS)

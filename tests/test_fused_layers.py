@@ -1,5 +1,6 @@
 """Joined layers and layers that suit a GPU against torch's own, the Triton kernels by its interpreter on the CPU."""
 
+import json
 import subprocess
 import sys
 from importlib import metadata
@@ -24,11 +25,18 @@ def triton_version() -> tuple[int, ...]:
 needs_triton = pytest.mark.skipif(triton_version() < (3, 4), reason="no Triton whose interpreter knows truth values (3.4 or newer)")
 
 
+@pytest.fixture(scope="module")
+def interpreted():
+    """What went wrong in each check of `tests.interpreted`, by its name: all in one process, which takes seconds to start."""
+    run = subprocess.run([sys.executable, "-m", "tests.interpreted"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    return json.loads(run.stdout)
+
+
 @needs_triton
 @pytest.mark.parametrize("name", ["normalisation", "first_layers", "trial", "network", "one_slice_on_three_channels"])
-def test_joined_layers_are_what_torch_computes(name):
-    run = subprocess.run([sys.executable, "-m", "tests.interpreted", name], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr[-2000:]
+def test_joined_layers_are_what_torch_computes(interpreted, name):
+    assert interpreted[name] == ""
 
 
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (512, 130), (37, 64), (65, 63)])

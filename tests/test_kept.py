@@ -1,6 +1,5 @@
 """Drawings kept from one run of a page's cells to the next: never those of another study, language or code."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from report.figures.registry import FIGURES
 from report.page import Page
 from report.study import STUDY_VARIABLE, Study
 from report.words import Words
+from tests.long_runs import copy_study
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_figure_is_drawn_once_for_all_formats_of_a_page(study, drawn):
 def test_another_study_is_drawn_anew_and_takes_the_place(study, drawn, tmp_path, changed):
     page_of(study).figure("fig-roc")
     other = tmp_path / "other"
-    shutil.copytree(study.root, other)
+    copy_study(study.root, other)
     with (other / changed).open("a") as file:
         file.write("\n")
     page_of(Study(other)).figure("fig-roc")

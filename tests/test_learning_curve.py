@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -72,12 +71,6 @@ def test_the_mean_of_several_aucs_against_another(rng):
     both = between_means(labels, first[:, None], np.stack([second, third], axis=1))
     singles = [compare_aucs(labels, {"a": first, "b": other})[0].difference for other in (second, third)]
     assert both["difference"] == pytest.approx(np.mean(singles)) and both["low"] < both["difference"] < both["high"]
-
-
-@pytest.fixture
-def copied(tiny, tmp_path) -> Layout:
-    shutil.copytree(tiny / "study", tmp_path / "study")
-    return Layout(tmp_path / "study")
 
 
 def learn(layout: Layout, **changes) -> dict:

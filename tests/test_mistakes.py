@@ -115,7 +115,7 @@ def test_too_few_patients_and_a_missing_class(capsys, tmp_path, rng):
     assert not (tmp_path / "out" / "data" / "slices.npy").exists()
 
 
-def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny):
+def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, copied):
     import urllib.error
 
     def refuse(*arguments, **options):
@@ -123,10 +123,9 @@ def test_imagenet_weights_without_a_network(capsys, tmp_path, monkeypatch, tiny)
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("torch.hub.urlopen", refuse)
-    shutil.copytree(tiny / "study", tmp_path / "study")
-    words = ["pretrain", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "study"), "--set", "weights=imagenet"]
+    words = ["pretrain", "--profile", "tiny", "--device", "cpu", "--out", str(copied.root), "--set", "weights=imagenet"]
     assert "use --set weights=procedural" in refused(capsys, *words)
-    assert (tmp_path / "study" / "pretraining" / "weights.safetensors").exists()
+    assert (copied.root / "pretraining" / "weights.safetensors").exists()
 
 
 def test_a_study_folder_that_is_a_file(capsys, tmp_path):
@@ -398,11 +397,10 @@ def test_a_preview_makes_its_folder_and_tells_where_it_cannot(capsys, tmp_path):
     assert "picture.png cannot be written" in capsys.readouterr().err
 
 
-def test_a_study_that_does_not_match_its_manifest(capsys, tmp_path, tiny):
-    shutil.copytree(tiny / "study", tmp_path / "study")
-    edited = tmp_path / "study" / "evaluation" / "CNN1" / "metrics.json"
+def test_a_study_that_does_not_match_its_manifest(capsys, tmp_path, copied):
+    edited = copied.root / "evaluation" / "CNN1" / "metrics.json"
     edited.write_text(edited.read_text(encoding="utf-8").replace("0.", "0.9", 1), encoding="utf-8")
-    words = ["--study", str(tmp_path / "study"), "--site", str(tmp_path / "site")]
+    words = ["--study", str(copied.root), "--site", str(tmp_path / "site")]
     assert report_main(words) == 2
     error = capsys.readouterr().err.strip()
     assert "metrics.json" in error and len(error.splitlines()) == 1

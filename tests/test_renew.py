@@ -19,10 +19,16 @@ from report.study import Study
 OLDER = {"comparison": ("single_slices", "no_skill", "without_images"), "external": ("baselines",)}  # what it did not store
 
 
+@pytest.fixture(scope="module")
+def untouched(tiny, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("untouched")
+    ship_study(Layout(tiny / "study"), folder / "study")
+    return folder / "study"
+
+
 @pytest.fixture
-def shipped(tiny, tmp_path) -> Path:
-    ship_study(Layout(tiny / "study"), tmp_path / "results" / "study")
-    return tmp_path / "results" / "study"
+def shipped(untouched, tmp_path) -> Path:
+    return shutil.copytree(untouched, tmp_path / "results" / "study")
 
 
 def contents(root: Path) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -80,12 +79,6 @@ def test_of_places_the_one_with_most_lung_is_taken():
     stack[0, 64, 40:90] = 0.5
     for patient in range(20):
         assert (stack[plant(stack, patient)[1]] > 0).sum() == 5
-
-
-@pytest.fixture
-def copied(tiny, tmp_path) -> Layout:
-    shutil.copytree(tiny / "study", tmp_path / "study")
-    return Layout(tmp_path / "study")
 
 
 def jobs_of(layout: Layout, *changes: str) -> list:
