@@ -85,7 +85,7 @@ def study_over_slices(folder: Path) -> SlicesRun:
 
 
 def copy_study(study: Path, folder: Path) -> Path:
-    """A copy of a study to write into; its arrays and weights are links to those of the study, to be replaced but not changed in place."""
+    """A copy of a study, or a part of it, to write into; its arrays and weights are links, to be replaced, not changed in place."""
     def copy(source: str, target: str) -> None:
         if Path(source).suffix in (".npy", ".safetensors"):
             Path(target).symlink_to(source)

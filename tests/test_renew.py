@@ -15,6 +15,7 @@ from pipeline.records import sha256_of
 from pipeline.renew import renew_study
 from pipeline.ship import ship_study
 from report.study import Study
+from tests.long_runs import copy_study
 
 OLDER = {"comparison": ("single_slices", "no_skill", "without_images"), "external": ("baselines",)}  # what it did not store
 
@@ -96,11 +97,10 @@ def test_other_data_are_refused(tiny, shipped, tmp_path, array):
 def test_other_patients_from_elsewhere_are_refused(tiny, shipped, tmp_path):
     made = tmp_path / "made"
     for folder in ("data", "external/data"):
-        shutil.copytree(tiny / "study" / folder, made / folder, copy_function=lambda source, target: Path(target).symlink_to(source))
+        copy_study(tiny / "study" / folder, made / folder)
     path = made / "external" / "data" / "patients.csv"
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    path.unlink()
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
