@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 
 from pipeline.errors import LostWorker
-from pipeline.memory import LOADED, WORKING, fitting_processes, free_memory, give_back_freed
+from pipeline.memory import LOADED, SHARED, WORKING, fitting_processes, free_memory, give_back_freed, idle_memory
 
 # What worker processes find in their environment when they load numpy and torch.
 WORKER_ENVIRONMENT = {
@@ -23,6 +23,10 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(64 * 2**20),
 }
+
+
+# What takes seconds to load, torchvision with torch: where workers share memory, one process does it, and they are its copies.
+LOADED_ONCE = ["torchvision", "captum.attr", "sklearn.metrics"]
 
 
 def core_count() -> int:
@@ -43,7 +47,7 @@ def _end_with_parent() -> None:
 
 
 def _load_torch() -> None:
-    import torchvision  # noqa: F401  # loads torch as well
+    import torchvision  # noqa: F401
 
 
 class Engine:
@@ -59,8 +63,9 @@ class Engine:
         memory = free_memory() if memory is None else memory
         self.wanted = processes
         self.processes = int(min(processes, fitting_processes(memory)))
-        self._room = memory - self.processes * LOADED
+        self._room = memory - idle_memory(self.processes)
         self._pool: ProcessPoolExecutor | None = None
+        self._with_torch = False
         self._found: dict[str, str | None] = {}  # in the environment, before the workers' settings
 
     def __enter__(self) -> "Engine":
@@ -71,6 +76,9 @@ class Engine:
             self._pool.shutdown(wait=exception[0] is None, cancel_futures=True)
             if exception[0] is not None:
                 self._stop_workers()
+        self._restore_environment()
+
+    def _restore_environment(self) -> None:
         for name, value in self._found.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -91,10 +99,23 @@ class Engine:
             group = [index for index, value in enumerate(width) if value == threads]
             yield from self._run_group(function, jobs, group, max(self.processes // threads, 1))
 
-    def warm_up(self) -> None:
-        """Let the worker processes load torch, which takes seconds, while this process does the same."""
-        for _ in range(self.processes):
-            self._open_pool().submit(_load_torch)
+    def load_torch(self) -> None:
+        """From now on jobs need torch: let it be loaded for the worker processes, which takes seconds, while this process does the same."""
+        if self.processes == 0 or self._with_torch:
+            return
+        self._with_torch = True
+        if self._pool:
+            self._pool.shutdown()  # of workers without it
+            self._pool = None
+        self._set_environment()
+        if SHARED:
+            from multiprocessing import forkserver
+
+            multiprocessing.set_forkserver_preload(LOADED_ONCE)
+            forkserver.ensure_running()
+        else:
+            for _ in range(self.processes):
+                self._open_pool().submit(_load_torch)
 
     def _run_group(self, function: Callable, jobs: Sequence, group: list[int], at_once: int) -> Iterator[tuple[int, object]]:
         pool = self._open_pool()
@@ -113,11 +134,17 @@ class Engine:
 
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._found = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
-            os.environ.update(WORKER_ENVIRONMENT)  # workers start one by one, whenever there is work for them
+            self._set_environment()
+            method = "forkserver" if self._with_torch and SHARED else "spawn"
             self._pool = ProcessPoolExecutor(
-                self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+                self.processes, mp_context=multiprocessing.get_context(method), initializer=_end_with_parent)
         return self._pool
+
+    def _set_environment(self) -> None:
+        """For as long as the engine is open: workers start one by one, whenever there is work for them."""
+        if not self._found:
+            self._found = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+            os.environ.update(WORKER_ENVIRONMENT)
 
     def _stop_workers(self) -> None:
         for process in list((getattr(self._pool, "_processes", None) or {}).values()):

@@ -5,10 +5,13 @@ A machine of many cores and little memory would otherwise start more work than f
 
 import ctypes
 import math
+import sys
 from pathlib import Path
 
-# Bytes of a worker process that has loaded torch, and of what it works on where a job does not say. Measured on Linux.
-LOADED, WORKING = 500e6, 500e6
+# Whether worker processes are copies of one that has loaded torch, and share its memory: elsewhere that is not safe, or not possible.
+SHARED = sys.platform == "linux"
+# Bytes of a process that has loaded torch, of a copy of it, and of what it works on where a job does not say. Measured on Linux.
+LOADED, COPIED, WORKING = 500e6, 100e6, 500e6
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -23,7 +26,13 @@ def free_memory() -> float:
 
 def fitting_processes(memory: float) -> float:
     """Worker processes that fit into `memory` bytes, at least one; not rounded, since the memory may be infinite."""
-    return max(memory / (LOADED + WORKING), 1)
+    first, each = (LOADED, COPIED) if SHARED else (0.0, LOADED)
+    return max((memory - first) / (each + WORKING), 1)
+
+
+def idle_memory(processes: int) -> float:
+    """Bytes that so many worker processes take before they work."""
+    return LOADED + processes * COPIED if SHARED else processes * LOADED
 
 
 def give_back_freed(most: float) -> None:

@@ -47,7 +47,7 @@ class RayEngine(Engine):
         super().__exit__(*exception)
         self._ray.shutdown()
 
-    def warm_up(self) -> None:
+    def load_torch(self) -> None:
         """Ray's workers load torch when their first job comes."""
 
     def run(self, function: Callable, jobs: Sequence, width: Sequence[int] | None = None) -> Iterator[tuple[int, object]]:

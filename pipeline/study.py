@@ -84,6 +84,8 @@ def _stale_units(study: Study, units: Sequence[Unit]) -> list[Unit]:
 def _run(study: Study, step: str, units: list[Unit]) -> None:
     study.layout.manifest.unlink(missing_ok=True)  # it may only stand beside a whole study
     write_json(study.layout.settings, study.settings.as_json())
+    if units[0].stage != "data":
+        study.engine.load_torch()
     start = time.monotonic()
     RUNNERS[step](study, units)
     study.progress.say(f"{step}: done in {time.monotonic() - start:.1f} s")
@@ -114,7 +116,6 @@ def _run_external_data(study: Study, units: list[Unit]) -> None:
 
 
 def _run_pretrain(study: Study, units: list[Unit]) -> None:
-    study.engine.warm_up()
     from pipeline.pretraining.make import make_pretrained
 
     with study.cores() as cores:

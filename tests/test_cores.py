@@ -1,10 +1,15 @@
-"""Who computes what: the cores make the data while a GPU trains. Worker processes that die, or outlive the one that began them."""
+"""Who computes what: the cores make the data while a GPU trains. What worker processes give, and those that die or outlive their parent.
+
+It loads no torch, nor do the workers that load it for the jobs in it.
+"""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from pipeline.engine import Engine, core_count
 from pipeline.errors import LostWorker
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
+from pipeline.memory import SHARED, idle_memory
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
 from pipeline.study import Study, processes_for
@@ -33,6 +39,65 @@ def test_data_are_made_on_all_cores_whatever_trains(tmp_path, device, fast, proc
 def test_cores_are_those_that_a_container_leaves(monkeypatch):
     monkeypatch.setattr("joblib.externals.loky.backend.context._cpu_count_cgroup", lambda cores: 1)
     assert core_count() == 1
+
+
+@dataclass(frozen=True)
+class Nap:
+    """A job that takes its time and says when."""
+
+    memory: float
+
+    def when(self) -> tuple[float, float]:
+        start = time.time()
+        time.sleep(0.3)
+        return start, time.time()
+
+
+@pytest.fixture(scope="module")
+def two_processes() -> Iterator[Engine]:
+    """An engine whose two processes have started, with 2 GB beside them."""
+    with Engine(2, memory=idle_memory(2) + 2e9) as engine:
+        list(engine.run(Nap.when, [Nap(0), Nap(0)]))
+        yield engine
+
+
+@pytest.mark.parametrize(("bytes_each", "together"), [(0.9e9, True), (1.1e9, False), (9e9, False)])
+def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(two_processes, bytes_each, together):
+    (first, second) = sorted(times for _, times in two_processes.run(Nap.when, [Nap(bytes_each)] * 2))
+    assert (second[0] < first[1]) is together
+
+
+def test_jobs_of_a_worker_end_with_what_they_gave_and_failed_with():
+    with Engine(1, memory=3e9) as engine:
+        assert dict(engine.run(str.upper, ["a", "b"])) == {0: "A", 1: "B"}
+        with pytest.raises(ZeroDivisionError):
+            list(engine.run(_divide, [0]))
+
+
+def _divide(value: float) -> float:
+    return 1 / value
+
+
+def has_torch(_) -> tuple[bool, int]:
+    """In a worker: whether torch is loaded, and the process that this one is a child of."""
+    return "torch" in sys.modules, os.getppid()
+
+
+def test_torch_is_loaded_once_for_all_workers_and_not_before_it_is_needed():
+    with Engine(2, memory=3e9) as engine:
+        assert dict(engine.run(has_torch, [0])) == {0: (False, os.getpid())}
+        engine.load_torch()
+        loaded, parents = zip(*dict(engine.run(has_torch, [0, 0])).values(), strict=True)
+    assert all(loaded) and len(set(parents)) == 1
+    assert (set(parents) != {os.getpid()}) == SHARED
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    with Engine(1, memory=3e9) as engine:
+        assert dict(engine.run(os.getenv, ["OMP_NUM_THREADS", "MALLOC_TOP_PAD_"])) == {0: "1", 1: str(64 * 2**20)}
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "MALLOC_TOP_PAD_" not in os.environ
 
 
 def end_at_once(_):

@@ -5,9 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -17,46 +14,22 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.engine import WORKER_ENVIRONMENT, Engine
 from pipeline.evaluation.scoring import score_split
-from pipeline.memory import _group_limit, fitting_processes, free_memory
+from pipeline.memory import SHARED, _group_limit, fitting_processes, free_memory
 from pipeline.models.registry import build_model
 from pipeline.models.trained import load_trained
 from pipeline.training.footprint import training_memory
 from pipeline.training.predict import predict_slices
 
 
-@dataclass(frozen=True)
-class Nap:
-    """A job that takes its time and says when."""
-
-    memory: float
-
-    def when(self) -> tuple[float, float]:
-        start = time.time()
-        time.sleep(0.3)
-        return start, time.time()
-
-
-@pytest.mark.parametrize(("memory", "processes"), [(16.5e9, 16), (64e9, 16), (4.2e9, 4), (1e8, 1), (math.inf, 16)])
-def test_processes_follow_the_memory(memory, processes):
-    assert Engine(16, memory).processes == processes
+@pytest.mark.parametrize(("memory", "alone", "shared"), [(16.5e9, 16, 16), (64e9, 16, 16), (4.2e9, 4, 6), (1e8, 1, 1), (math.inf, 16, 16)])
+def test_processes_follow_the_memory(memory, alone, shared, monkeypatch):
+    assert Engine(16, memory).processes == (shared if SHARED else alone)
+    monkeypatch.setattr("pipeline.memory.SHARED", not SHARED)
+    assert Engine(16, memory).processes == (alone if SHARED else shared)
 
 
 def test_without_worker_processes_there_is_nothing_to_limit():
     assert Engine(0, 1e8).processes == 0
-
-
-@pytest.fixture(scope="module")
-def two_processes() -> Iterator[Engine]:
-    """An engine whose two processes have started, with 2 GB beside them."""
-    with Engine(2, memory=3e9) as engine:
-        list(engine.run(Nap.when, [Nap(0), Nap(0)]))
-        yield engine
-
-
-@pytest.mark.parametrize(("bytes_each", "together"), [(0.9e9, True), (1.1e9, False), (9e9, False)])
-def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(two_processes, bytes_each, together):
-    (first, second) = sorted(times for _, times in two_processes.run(Nap.when, [Nap(bytes_each)] * 2))
-    assert (second[0] < first[1]) is together
 
 
 def test_a_training_takes_eight_times_its_weights_and_what_its_pixels_need():
@@ -102,7 +75,7 @@ def test_the_system_tells_what_is_free():
 def test_a_study_says_that_it_takes_fewer_processes(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("pipeline.engine.free_memory", lambda: 1.5e9)
     monkeypatch.setattr("pipeline.study.core_count", lambda: 3)
-    assert main(["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    assert main(["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "patients=12"]) == 0
     assert "processes: 1 on 3 cores, as many as the free memory holds" in capsys.readouterr().out
 
 
@@ -136,22 +109,3 @@ def test_a_worker_keeps_freed_memory_and_hands_back_what_is_too_much(most, given
     before, kept, after = (float(value) for value in found.stdout.split())
     assert kept - before > 295
     assert after - before < 20 if given else after - before > 295
-
-
-def test_jobs_of_a_worker_end_with_what_they_gave_and_failed_with():
-    with Engine(1, memory=3e9) as engine:
-        assert dict(engine.run(str.upper, ["a", "b"])) == {0: "A", 1: "B"}
-        with pytest.raises(ZeroDivisionError):
-            list(engine.run(_divide, [0]))
-
-
-def _divide(value: float) -> float:
-    return 1 / value
-
-
-def test_the_environment_is_left_as_it_was(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
-    with Engine(1, memory=3e9) as engine:
-        assert dict(engine.run(os.getenv, ["OMP_NUM_THREADS", "MALLOC_TOP_PAD_"])) == {0: "1", 1: str(64 * 2**20)}
-    assert os.environ["OMP_NUM_THREADS"] == "7" and "MALLOC_TOP_PAD_" not in os.environ
