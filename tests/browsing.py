@@ -31,22 +31,40 @@ def running_chromium() -> Iterator:
 
 
 @contextmanager
-def visitor(chromium, site: Path) -> Iterator[Callable]:
+def visitor(chromium, site: Path, idle: list) -> Iterator[Callable]:
     """visit("sl", width=..., scheme=..., at="?query#hash") opens the page of a language, or another by its folder and name; its
-    `complaints` and `requests` are kept."""
-    contexts = []
+    `complaints` and `requests` are kept.
 
-    def visit(folder: str, width: int = 1440, scheme: str = "light", at: str = "", name: str = "index.html", **options):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-        contexts.append(context)
-        page = context.new_page()
+    A window costs more than a page of it, so windows are left to the next test, in `idle`. First visits, and windows with `options` of
+    their own, are not.
+    """
+    lent, own = [], []
+
+    def visit(folder: str, width: int = 1440, scheme: str = "light", at: str = "", name: str = "index.html", *, first: bool = False,
+              **options):
+        if first or options:
+            page = _open_window(chromium, **options)
+            own.append(page)
+        else:
+            page = idle.pop() if idle else _open_window(chromium)
+            lent.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(media="null", color_scheme=scheme)
         page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
         page.goto(f"file://{site / (f'report/{folder}' if folder else '')}/{name}{at}")
         return page
 
     yield visit
-    for context in contexts:
-        context.close()
+    for page in own:
+        page.context.close()
+    for page in lent:
+        page.goto("about:blank")
+    idle += lent
+
+
+def _open_window(chromium, **options):
+    page = chromium.new_context(**options).new_page()
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    return page

@@ -83,10 +83,15 @@ def chromium():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def idle_windows(chromium) -> list:
+    return []
+
+
 @pytest.fixture
-def visit(chromium, tiny):
+def visit(chromium, idle_windows, tiny):
     """Opens pages of the tiny study's site, as of `visitor`."""
-    with visitor(chromium, tiny / "site") as visit:
+    with visitor(chromium, tiny / "site", idle_windows) as visit:
         yield visit
 
 

@@ -13,7 +13,7 @@ MEGABYTES = 3_000_000
 
 @pytest.mark.parametrize("language", [*LANGUAGES, ""])
 def test_nothing_complains_nothing_leaves_and_every_picture_loads(visit, language):
-    page = visit(language)
+    page = visit(language, first=True)
     page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")
     page.wait_for_function("[...document.images].every((image) => image.complete)")
@@ -170,6 +170,6 @@ def test_a_page_is_light_and_quickly_usable(visit, tiny, language):
     folder = tiny / "site" / "report" / language
     weight = (folder / "index.html").stat().st_size + sum(path.stat().st_size for path in (folder / "figures").iterdir())
     assert weight < MEGABYTES
-    page = visit(language)
+    page = visit(language, first=True)
     ready = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     assert ready < 1000

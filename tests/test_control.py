@@ -33,7 +33,7 @@ def patients() -> dict:
     return {
         "ids": [f"p{index}" for index in range(count)], "labels": np.arange(count) % 2,
         "splits": np.repeat(list(SIZES), list(SIZES.values())),
-        "slices": np.random.default_rng(3).random((count, 2, 128, 128)).astype(np.float16),
+        "slices": np.random.default_rng(3).random((count, 2, 32, 32)).astype(np.float16),
         "lesions": None, "lesion_fraction": np.full(count, np.nan), "synthetic": False,
     }
 
