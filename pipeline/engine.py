@@ -5,13 +5,14 @@ A job is a function of one picklable argument. Where it has an attribute `memory
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from pipeline.errors import LostWorker
-from pipeline.memory import LOADED, SHARED, WORKING, fitting_processes, free_memory, give_back_freed, idle_memory
+from pipeline.memory import LOADED, WORKING, fitting_processes, free_memory, give_back_freed, idle_memory
 
 # What worker processes find in their environment when they load numpy and torch.
 WORKER_ENVIRONMENT = {
@@ -25,8 +26,10 @@ WORKER_ENVIRONMENT = {
 }
 
 
-# What takes seconds to load, torchvision with torch: where workers share memory, one process does it, and they are its copies.
+# What takes seconds to load, torchvision with torch: on Linux one process does it, and the workers are its copies, which is not safe or
+# not possible elsewhere.
 LOADED_ONCE = ["torchvision", "captum.attr", "sklearn.metrics"]
+COPIES = sys.platform == "linux"
 
 
 def core_count() -> int:
@@ -46,6 +49,18 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _start_loading() -> bool:
+    """Start the process whose copies the workers will be; False where it cannot be reached, as in a temporary folder of a long name."""
+    from multiprocessing import forkserver
+
+    multiprocessing.set_forkserver_preload(LOADED_ONCE)
+    try:
+        forkserver.ensure_running()
+    except OSError:
+        return False
+    return True
+
+
 def _load_torch() -> None:
     import torchvision  # noqa: F401
 
@@ -60,13 +75,17 @@ class Engine:
     """
 
     def __init__(self, processes: int, memory: float | None = None):
-        memory = free_memory() if memory is None else memory
         self.wanted = processes
-        self.processes = int(min(processes, fitting_processes(memory)))
-        self._room = memory - idle_memory(self.processes)
+        self._memory = free_memory() if memory is None else memory
+        self._count_workers(copies=COPIES)
         self._pool: ProcessPoolExecutor | None = None
         self._with_torch = False
         self._found: dict[str, str | None] = {}  # in the environment, before the workers' settings
+
+    def _count_workers(self, copies: bool) -> None:
+        self._method = "forkserver" if copies else "spawn"
+        self.processes = int(min(self.wanted, fitting_processes(self._memory, copies)))
+        self._room = self._memory - idle_memory(self.processes, copies)
 
     def __enter__(self) -> "Engine":
         return self
@@ -108,12 +127,9 @@ class Engine:
             self._pool.shutdown()  # of workers without it
             self._pool = None
         self._set_environment()
-        if SHARED:
-            from multiprocessing import forkserver
-
-            multiprocessing.set_forkserver_preload(LOADED_ONCE)
-            forkserver.ensure_running()
-        else:
+        if self._method == "forkserver" and not _start_loading():
+            self._count_workers(copies=False)
+        if self._method == "spawn":
             for _ in range(self.processes):
                 self._open_pool().submit(_load_torch)
 
@@ -135,7 +151,7 @@ class Engine:
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._set_environment()
-            method = "forkserver" if self._with_torch and SHARED else "spawn"
+            method = self._method if self._with_torch else "spawn"
             self._pool = ProcessPoolExecutor(
                 self.processes, mp_context=multiprocessing.get_context(method), initializer=_end_with_parent)
         return self._pool

@@ -5,11 +5,8 @@ A machine of many cores and little memory would otherwise start more work than f
 
 import ctypes
 import math
-import sys
 from pathlib import Path
 
-# Whether worker processes are copies of one that has loaded torch, and share its memory: elsewhere that is not safe, or not possible.
-SHARED = sys.platform == "linux"
 # Bytes of a process that has loaded torch, of a copy of it, and of what it works on where a job does not say. Measured on Linux.
 LOADED, COPIED, WORKING = 500e6, 100e6, 500e6
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
@@ -24,15 +21,18 @@ def free_memory() -> float:
     return min(psutil.virtual_memory().available, _group_limit())
 
 
-def fitting_processes(memory: float) -> float:
-    """Worker processes that fit into `memory` bytes, at least one; not rounded, since the memory may be infinite."""
-    first, each = (LOADED, COPIED) if SHARED else (0.0, LOADED)
+def fitting_processes(memory: float, copies: bool) -> float:
+    """Worker processes that fit into `memory` bytes, at least one; not rounded, since the memory may be infinite.
+
+    copies: whether they are copies of one that has loaded torch, and share its memory.
+    """
+    first, each = (LOADED, COPIED) if copies else (0.0, LOADED)
     return max((memory - first) / (each + WORKING), 1)
 
 
-def idle_memory(processes: int) -> float:
-    """Bytes that so many worker processes take before they work."""
-    return LOADED + processes * COPIED if SHARED else processes * LOADED
+def idle_memory(processes: int, copies: bool) -> float:
+    """Bytes that so many worker processes take before they work. copies: as in `fitting_processes`."""
+    return LOADED + processes * COPIED if copies else processes * LOADED
 
 
 def give_back_freed(most: float) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import Engine, core_count
+from pipeline.engine import COPIES, Engine, core_count
 from pipeline.errors import LostWorker
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
-from pipeline.memory import SHARED, idle_memory
+from pipeline.memory import idle_memory
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
 from pipeline.study import Study, processes_for
@@ -56,7 +56,7 @@ class Nap:
 @pytest.fixture(scope="module")
 def two_processes() -> Iterator[Engine]:
     """An engine whose two processes have started, with 2 GB beside them."""
-    with Engine(2, memory=idle_memory(2) + 2e9) as engine:
+    with Engine(2, memory=idle_memory(2, COPIES) + 2e9) as engine:
         list(engine.run(Nap.when, [Nap(0), Nap(0)]))
         yield engine
 
@@ -89,7 +89,21 @@ def test_torch_is_loaded_once_for_all_workers_and_not_before_it_is_needed():
         engine.load_torch()
         loaded, parents = zip(*dict(engine.run(has_torch, [0, 0])).values(), strict=True)
     assert all(loaded) and len(set(parents)) == 1
-    assert (set(parents) != {os.getpid()}) == SHARED
+    assert (set(parents) != {os.getpid()}) == COPIES
+
+
+def test_where_workers_cannot_be_copies_each_loads_torch_and_as_many_are_started_as_then_fit(monkeypatch):
+    def too_long():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr("pipeline.engine.COPIES", True)
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", too_long)
+    monkeypatch.setattr("pipeline.engine._load_torch", os.getpid)  # stands in for what takes seconds
+    with Engine(2, memory=1.8e9) as engine:
+        assert engine.processes == 2
+        engine.load_torch()
+        assert engine.processes == 1
+        assert dict(engine.run(has_torch, [0])) == {0: (False, os.getpid())}
 
 
 def test_the_environment_is_left_as_it_was(monkeypatch):

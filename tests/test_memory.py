@@ -14,18 +14,18 @@ from pipeline.data.dataset import load_dataset
 from pipeline.device import choose_backend
 from pipeline.engine import WORKER_ENVIRONMENT, Engine
 from pipeline.evaluation.scoring import score_split
-from pipeline.memory import SHARED, _group_limit, fitting_processes, free_memory
+from pipeline.memory import _group_limit, fitting_processes, free_memory
 from pipeline.models.registry import build_model
 from pipeline.models.trained import load_trained
 from pipeline.training.footprint import training_memory
 from pipeline.training.predict import predict_slices
 
 
-@pytest.mark.parametrize(("memory", "alone", "shared"), [(16.5e9, 16, 16), (64e9, 16, 16), (4.2e9, 4, 6), (1e8, 1, 1), (math.inf, 16, 16)])
-def test_processes_follow_the_memory(memory, alone, shared, monkeypatch):
-    assert Engine(16, memory).processes == (shared if SHARED else alone)
-    monkeypatch.setattr("pipeline.memory.SHARED", not SHARED)
-    assert Engine(16, memory).processes == (alone if SHARED else shared)
+@pytest.mark.parametrize(("memory", "copies", "alone"), [(16.5e9, 16, 16), (64e9, 16, 16), (4.2e9, 6, 4), (1e8, 1, 1), (math.inf, 16, 16)])
+def test_processes_follow_the_memory(memory, copies, alone, monkeypatch):
+    for possible, processes in ((True, copies), (False, alone)):
+        monkeypatch.setattr("pipeline.engine.COPIES", possible)
+        assert Engine(16, memory).processes == processes
 
 
 def test_without_worker_processes_there_is_nothing_to_limit():
@@ -69,7 +69,7 @@ def test_patients_scored_a_few_at_a_time_get_the_same_probabilities(study, monke
 
 
 def test_the_system_tells_what_is_free():
-    assert 1e8 < free_memory() < 1e15 and fitting_processes(free_memory()) >= 1
+    assert 1e8 < free_memory() < 1e15 and fitting_processes(free_memory(), copies=False) >= 1
 
 
 def test_a_study_says_that_it_takes_fewer_processes(capsys, monkeypatch, tmp_path):

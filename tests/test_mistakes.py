@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(capsys, tmp_pat
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false"]
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false", "patients=12"]
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_fallocate", full, raising=False)
         assert "slices.npy cannot be written (No space left on device); free some space" in refused(capsys, *words)
@@ -175,7 +175,7 @@ def test_weights_that_cannot_be_written_are_one_line(tmp_path):
 
 
 def test_a_study_folder_in_which_another_run_is_at_work(capsys, tmp_path):
-    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false"]
+    words = ["data", "--profile", "tiny", "--device", "cpu", "--out", str(tmp_path / "out"), "--set", "fast=false", "patients=12"]
     with alone_in(tmp_path / "out"):
         assert f"another run is at work in {tmp_path / 'out'}; wait until it ends" in refused(capsys, *words)
         assert "another run is at work" in refused(capsys, "bench", *words[1:])
