@@ -38,7 +38,7 @@ CHANGES = {
     "weights=auto": {"pretrain"}, "pretrain_images=50": {"pretrain"}, "pretrain_classes=3": {"pretrain"}, "pretrain_size=33": {"pretrain"},
     "pretrain_epochs=2": {"pretrain"},
     "external=synthetic": {"data/external"}, "external_patients=13": {"data/external"},
-    "batch_size=6": LEARN, "monitor_slices=2": LEARN, "epochs_tuning=2": TUNE | AGAIN,
+    "batch_size=6": LEARN, "monitor_slices=3": LEARN, "epochs_tuning=2": TUNE | AGAIN,
     "last_epochs=2": TUNE, "search=grid": TUNE, "CNN2.mp=1,0.8": {"tune/CNN2"}, "ResNet18.lr=1e-3": {"tune/ResNet18"},
     "epochs_small=3": of("train", SMALL) | ONCE_MORE, "epochs_resnet=3": of("train", LARGE) | ONCE_MORE,
     "learning_curve=2": {"evaluate/learning_curve"}, "shortcut=false": {"explain/shortcut"},
@@ -66,7 +66,7 @@ def test_every_setting_makes_something_stale():
 
 
 @pytest.mark.parametrize("change", ["CNN1.lr=1e-2", "epochs_tuning=2", "last_epochs=2", "search=grid", "seed=5", "batch_size=6",
-                                    "monitor_slices=2", "epochs_small=3", "epochs_resnet=3", "fast=false", "nested=false"])
+                                    "monitor_slices=3", "epochs_small=3", "epochs_resnet=3", "fast=false", "nested=false"])
 def test_nested_folds_search_for_themselves_and_others_do_not(change, ledger):
     nested, single = load_settings("tiny", ["folds=3", "nested=true"]), load_settings("tiny", ["folds=3"])
     folds = next(unit for unit in all_units(nested) if unit.name == "evaluate/folds")
