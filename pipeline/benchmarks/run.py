@@ -63,6 +63,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
     with Engine(processes_for(device, settings.fast)) as engine:
         study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
         run_stages(study, "pretrain")
+        engine.load_torch()
         torch.set_num_threads(core_count())
         machine = measure_machine(study.backend)
         rows: list[dict] = []
