@@ -49,7 +49,7 @@ def visitor(chromium, site: Path, idle: list) -> Iterator[Callable]:
             page = idle.pop() if idle else _open_window(chromium)
             lent.append(page)
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(media="null", color_scheme=scheme)
+        page.emulate_media(media="screen", color_scheme=scheme)
         page.complaints, page.requests = [], []
         page.goto(f"file://{site / (f'report/{folder}' if folder else '')}/{name}{at}")
         return page
