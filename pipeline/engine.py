@@ -24,8 +24,6 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(64 * 2**20),
 }
-
-
 # What takes seconds to load, torchvision with torch: on Linux one process does it, and the workers are its copies, which is not safe or
 # not possible elsewhere.
 LOADED_ONCE = ["torchvision", "captum.attr", "sklearn.metrics"]
@@ -79,11 +77,11 @@ class Engine:
         self._memory = free_memory() if memory is None else memory
         self._count_workers(copies=COPIES)
         self._pool: ProcessPoolExecutor | None = None
+        self._method = "spawn"  # of starting workers, as of multiprocessing
         self._with_torch = False
         self._found: dict[str, str | None] = {}  # in the environment, before the workers' settings
 
     def _count_workers(self, copies: bool) -> None:
-        self._method = "forkserver" if copies else "spawn"
         self.processes = int(min(self.wanted, fitting_processes(self._memory, copies)))
         self._room = self._memory - idle_memory(self.processes, copies)
 
@@ -95,9 +93,6 @@ class Engine:
             self._pool.shutdown(wait=exception[0] is None, cancel_futures=True)
             if exception[0] is not None:
                 self._stop_workers()
-        self._restore_environment()
-
-    def _restore_environment(self) -> None:
         for name, value in self._found.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -127,9 +122,10 @@ class Engine:
             self._pool.shutdown()  # of workers without it
             self._pool = None
         self._set_environment()
-        if self._method == "forkserver" and not _start_loading():
+        if COPIES and _start_loading():
+            self._method = "forkserver"
+        else:
             self._count_workers(copies=False)
-        if self._method == "spawn":
             for _ in range(self.processes):
                 self._open_pool().submit(_load_torch)
 
@@ -151,9 +147,8 @@ class Engine:
     def _open_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._set_environment()
-            method = self._method if self._with_torch else "spawn"
             self._pool = ProcessPoolExecutor(
-                self.processes, mp_context=multiprocessing.get_context(method), initializer=_end_with_parent)
+                self.processes, mp_context=multiprocessing.get_context(self._method), initializer=_end_with_parent)
         return self._pool
 
     def _set_environment(self) -> None:

@@ -17,6 +17,9 @@ from pipeline.records import read_csv, read_json, remove_half_written, write_jso
 from pipeline.settings import Settings
 from pipeline.units import Unit, all_units, unit_digest
 
+# Steps for which no worker process needs torch.
+WITHOUT_TORCH = ("data", "external data", "compare", "decisions")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -84,7 +87,7 @@ def _stale_units(study: Study, units: Sequence[Unit]) -> list[Unit]:
 def _run(study: Study, step: str, units: list[Unit]) -> None:
     study.layout.manifest.unlink(missing_ok=True)  # it may only stand beside a whole study
     write_json(study.layout.settings, study.settings.as_json())
-    if units[0].stage != "data":
+    if step not in WITHOUT_TORCH:
         study.engine.load_torch()
     start = time.monotonic()
     RUNNERS[step](study, units)
