@@ -133,12 +133,20 @@ class Engine:
         pool = self._open_pool()
         waiting = list(reversed(group))
         running: dict[Future, int] = {}
-        while waiting or running:
+
+        def start() -> None:
             while waiting and len(running) < at_once and self._fits([jobs[waiting[-1]], *(jobs[index] for index in running.values())]):
                 index = waiting.pop()
-                running[pool.submit(run_and_let_go, function, jobs[index])] = index
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), _result(future)
+                running[_submitted(pool, function, jobs[index])] = index
+
+        start()
+        while running:
+            done = sorted(wait(running, return_when=FIRST_COMPLETED).done, key=_failed)  # what one failed with comes after what others gave
+            ended = [(running.pop(future), future) for future in done]
+            if not _failed(done[-1]):
+                start()  # now, as whoever asked for the results may be busy with them for a while: weights are to be written
+            for index, future in ended:
+                yield index, _result(future)
 
     def _fits(self, jobs: Sequence) -> bool:
         """Whether these jobs may run at the same time; one alone always may."""
@@ -168,6 +176,17 @@ def run_and_let_go(function: Callable, job) -> object:
         return function(job)
     finally:
         give_back_freed(LOADED + WORKING)
+
+
+def _submitted(pool: ProcessPoolExecutor, function: Callable, job) -> Future:
+    try:
+        return pool.submit(run_and_let_go, function, job)
+    except BrokenProcessPool:
+        raise LostWorker from None
+
+
+def _failed(future: Future) -> bool:
+    return future.exception() is not None
 
 
 def _result(future: Future) -> object:

@@ -67,6 +67,24 @@ def test_jobs_run_side_by_side_as_far_as_the_memory_reaches(two_processes, bytes
     assert (second[0] < first[1]) is together
 
 
+def test_the_next_job_starts_before_the_result_of_the_one_before_it_is_dealt_with():
+    with Engine(1, memory=3e9) as engine:
+        times = []
+        for _, (start, _) in engine.run(Nap.when, [Nap(0), Nap(0)]):
+            times += [start, time.time()]
+            time.sleep(0.2)
+    assert times[2] < times[1] + 0.1
+
+
+def test_what_jobs_gave_is_not_lost_with_one_that_failed_meanwhile(two_processes):
+    found = []
+    with pytest.raises(ZeroDivisionError):
+        for index, _ in two_processes.run(_divide, [1.0, 2.0, 0.0, 3.0, 4.0]):
+            found.append(index)
+            time.sleep(0.3)  # in which those that run end
+    assert sorted(found) == [0, 1]
+
+
 def test_jobs_of_a_worker_end_with_what_they_gave_and_failed_with():
     with Engine(1, memory=3e9) as engine:
         assert dict(engine.run(str.upper, ["a", "b"])) == {0: "A", 1: "B"}
