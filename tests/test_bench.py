@@ -54,9 +54,11 @@ def test_the_larger_floor_counts():
 
 
 def test_the_shortened_study_keeps_the_proportions():
-    short = trainings.shortened(load_settings("paper"))
+    short = trainings.shortened(load_settings("paper"), "cuda")
     assert (short.epochs_tuning, short.epochs_small, short.epochs_resnet) == (1, 5, 2)
-    tiny = trainings.shortened(load_settings("tiny"))
+    quick = trainings.shortened(load_settings("quick"), "cpu")
+    assert (quick.epochs_tuning, quick.epochs_small, quick.epochs_resnet) == (2, 3, 3)
+    tiny = trainings.shortened(load_settings("tiny"), "cpu")
     assert (tiny.epochs_tuning, tiny.epochs_small, tiny.epochs_resnet) == (1, 2, 2)
 
 

@@ -106,7 +106,7 @@ def _trainings(study: Study, machine: Machine) -> dict:
     """The search and the final trainings of the whole study, fewer epochs each, against plain loops one after another."""
     ours_last: list[dict[str, dict]] = []
     plain_last: list[dict[str, dict]] = []
-    with copied(study, shortened(study.settings)) as short:
+    with copied(study, shortened(study.settings, study.device)) as short:
 
         def ours() -> None:  # on both sides each repetition has random numbers of its own: what they end with is compared by its spread
             ours_last.append(train_in_stages(reseeded(short, len(ours_last))))
