@@ -9,9 +9,11 @@ import torch
 from pipeline import device
 from pipeline.device import Backend
 from pipeline.layout import MODELS, RESNET_MODELS
-from pipeline.models import placing, products
+from pipeline.models import linear, placing, products
 from pipeline.models.convolution import QuickConv2d
+from pipeline.models.linear import OneDnnLinear, use_onednn
 from pipeline.models.placing import place, suited
+from pipeline.models.registry import build_model
 from pipeline.models.resnet import SameOnThreeChannels, SameSliceConv2d
 
 CPU = Backend("cpu", bf16=False, channels_last=True)
@@ -66,6 +68,39 @@ def test_products_lag_on_amd_processors_with_avx_512(processor, capability, mkl,
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     assert device.products_lag() is lag
+
+
+@pytest.mark.parametrize(("backend", "lag", "layers"), [(CPU, True, 1), (CPU, False, 0), (IN_BF16, True, 0),
+                                                       (Backend("cpu", bf16=False, channels_last=False), True, 0)])
+def test_where_products_lag_a_large_linear_layer_is_one_of_onednn(backend, lag, layers, monkeypatch):
+    monkeypatch.setattr(placing, "products_lag", lambda: lag)
+    monkeypatch.setattr(linear, "is_there", lambda: True)
+    network = place(build_model("DNN2", 128), backend)
+    assert [type(layer) for layer in network.modules()].count(OneDnnLinear) == layers
+
+
+@pytest.mark.skipif(not linear.is_there(), reason="this torch has no such operator")
+@pytest.mark.parametrize("rows", [1, 2, 15])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_layer_of_onednn_gives_what_torchs_gives(rows, bias, monkeypatch):
+    monkeypatch.setattr(linear, "FEWEST_WEIGHTS", 0)
+    torch.manual_seed(3)
+    layer, images = torch.nn.Linear(70, 5, bias), torch.randn(rows, 70, requires_grad=True)
+    wanted = [images, *layer.parameters()]
+    gradient = torch.randn(rows, 5)
+    before = [layer(images), *torch.autograd.grad(layer(images), wanted, gradient)]
+    use_onednn(torch.nn.Sequential(layer))
+    assert type(layer) is OneDnnLinear
+    after = [layer(images), *torch.autograd.grad(layer(images), wanted, gradient)]
+    alone = torch.autograd.grad(layer.requires_grad_(False)(images), images, gradient)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(before, after, strict=True)) and torch.equal(alone[0], after[1])
+
+
+def test_without_the_operator_of_onednn_linear_layers_stay(monkeypatch):
+    monkeypatch.setattr(linear, "is_there", lambda: False)
+    network = build_model("DNN1", 128)
+    use_onednn(network)
+    assert not any(type(layer) is OneDnnLinear for layer in network.modules())
 
 
 @pytest.mark.parametrize(("processor", "amx", "avx512", "gains"), [

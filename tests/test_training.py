@@ -37,9 +37,9 @@ def data(rng) -> TrainingData:
                         watched, np.array([0, 1, 0, 1]))
 
 
-def fit(name, data, backend=PLAIN, epochs=2, mp=0.5):
+def fit(name, data, backend=PLAIN, epochs=2, mp=0.5, lr=1e-3, batch=4):
     torch.manual_seed(3)
-    return fit_network(build_model(name, 128), data, Hyperparameters(1e-3, 0.0, mp), epochs, 4, 7, backend)
+    return fit_network(build_model(name, 128), data, Hyperparameters(lr, 0.0, mp), epochs, batch, 7, backend)
 
 
 def test_batches_cover_every_image_once_and_never_leave_one_alone():
@@ -104,9 +104,11 @@ def test_two_runs_are_equal_bit_for_bit(data):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))])
 def test_the_fast_path_gives_the_same_losses_as_the_plain_one(name, device, data):
     fast = suited(choose_backend(device, fast=True), name)
-    tolerance = 0.05 if fast.bf16 else 5e-3
-    plain, quick = (fit(name, data, backend, epochs=1).history for backend in (choose_backend(device, fast=False), fast))
-    assert quick[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=tolerance)
+    # With batches of four, DNN2's normalisations stretch rounding so far that two threads of the plain path end apart from one.
+    plain, quick = (fit(name, data, backend, epochs=3, lr=1e-4, batch=12).history for backend in (choose_backend(device, fast=False), fast))
+    steps = [[row["train_loss"] for row in history] for history in (plain, quick)]
+    tolerance = {"rel": 0.05, "abs": 0.01} if fast.bf16 else {"rel": 1e-3}
+    assert steps[1] == pytest.approx(steps[0], **tolerance) and steps[0][2] < 0.95 * steps[0][0]
 
 
 @pytest.mark.parametrize("name", ["DNN1", "CNN1", "ResNet18_nowig"])

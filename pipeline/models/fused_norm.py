@@ -143,12 +143,6 @@ def finish_statistics(sums: torch.Tensor, norm: nn.BatchNorm2d, pixels: int) -> 
     return factors
 
 
-def running_affine(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and shift (channels,) of a normalisation with its running statistics."""
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    return scale, norm.bias - norm.running_mean * scale
-
-
 def finish_gradient(sums: torch.Tensor) -> torch.Tensor:
     """Gradients (2, channels) by bias and weight from sums (2, programs, channels)."""
     _, programs, channels = sums.shape

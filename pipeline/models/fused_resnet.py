@@ -9,29 +9,19 @@ from torch import nn
 from torch.nn.functional import linear
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from pipeline.models.fused_norm import normalise, running_affine
+from pipeline.models.folding import fold, is_scoring
+from pipeline.models.fused_norm import normalise
 from pipeline.models.fused_stem import scored_stem, stem
 from pipeline.models.resnet import SameSliceConv2d, first_layer
-
-
-def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Kernels and bias, bfloat16, that do what a convolution and a normalisation with its running statistics do."""
-    scale, shift = running_affine(norm)
-    kernels = (convolution.weight * scale[:, None, None, None]).to(torch.bfloat16, memory_format=torch.channels_last)
-    return kernels, shift.to(torch.bfloat16)
 
 
 def _folded(images: torch.Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, shortcut: torch.Tensor | None = None) -> torch.Tensor:
     """Convolution, normalisation, sum with a shortcut and ReLU in one kernel of cuDNN."""
     geometry = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
-    kernels, bias = fold(convolution, norm)
+    kernels, bias = fold(convolution.weight, norm)
     if shortcut is None:
         return torch.ops.aten.cudnn_convolution_relu(images, kernels, bias, *geometry)
     return torch.ops.aten.cudnn_convolution_add_relu(images, kernels, shortcut, 1.0, bias, *geometry)
-
-
-def _scoring(module: nn.Module) -> bool:
-    return not module.training and torch.is_inference_mode_enabled()
 
 
 class FusedBlock(BasicBlock):
@@ -41,10 +31,10 @@ class FusedBlock(BasicBlock):
         if self.training:
             shortcut = normalise(self.downsample[0](x), self.downsample[1], rectified=False) if self.downsample else x
             return normalise(self.conv2(normalise(self.conv1(x), self.bn1)), self.bn2, shortcut)
-        if _scoring(self):
+        if is_scoring(self):
             shortcut = x
             if self.downsample:
-                kernels, bias = fold(*self.downsample)
+                kernels, bias = fold(self.downsample[0].weight, self.downsample[1])
                 (down, right), pixels = self.downsample[0].stride, x.permute(0, 2, 3, 1)
                 shortcut = linear(pixels[:, ::down, ::right], kernels.flatten(1), bias).permute(0, 3, 1, 2)  # kernels of one pixel
             return _folded(_folded(x, self.conv1, self.bn1), self.conv2, self.bn2, shortcut)
@@ -60,7 +50,7 @@ class FusedResNet(ResNet):
 
     def _first_layers(self, x: torch.Tensor) -> torch.Tensor:
         one_channel = self.conv1.in_channels == 1 or isinstance(self.conv1, SameSliceConv2d)
-        if one_channel and (self.training or _scoring(self)):
+        if one_channel and (self.training or is_scoring(self)):
             first = stem if self.training else scored_stem
             return first(x[:, :1], self.conv1.weight.sum(dim=1, keepdim=True), self.bn1)
         if self.training:

@@ -14,7 +14,8 @@ import triton.language as tl
 from torch import nn
 from torch.nn.functional import pad
 
-from pipeline.models.fused_norm import PROGRAMS, finish_gradient, finish_statistics, running_affine
+from pipeline.models.folding import running_affine
+from pipeline.models.fused_norm import PROGRAMS, finish_gradient, finish_statistics
 
 KERNEL, STRIDE, PADDING, CHANNELS = 7, 2, 3, 64
 DEPTH = 64  # the values of a window, 49, rounded up to what a matrix unit takes

@@ -10,7 +10,9 @@ from pipeline.device import Backend, products_lag
 from pipeline.layout import RESNET_MODELS
 from pipeline.models.convolution import use_quick_convolutions
 from pipeline.models.dnn import use_long_rows
+from pipeline.models.linear import use_onednn
 from pipeline.models.resnet import use_same_slice
+from pipeline.models.scored_resnet import use_folded_scoring
 from pipeline.models.unshuffled import use_unshuffled
 
 
@@ -31,8 +33,13 @@ def place(model: nn.Module, backend: Backend) -> nn.Module:
     model.to(backend.device, memory_format=backend.memory_format)
     if backend.channels_last:
         use_same_slice(model)
-        if backend.device == "cpu" and (backend.bf16 or not products_lag()):
-            use_quick_convolutions(model, backend.bf16)
+        if backend.device == "cpu":
+            if backend.bf16 or not products_lag():
+                use_quick_convolutions(model, backend.bf16)
+            else:
+                use_onednn(model)
+            if backend.bf16:
+                use_folded_scoring(model)
         if backend.device == "cuda":
             use_long_rows(model)
             use_unshuffled(model)

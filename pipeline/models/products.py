@@ -5,7 +5,7 @@ Without groups and dilation, square kernels. Axes: images (n, c, y, x), weight (
 """
 
 import torch
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 
 # On larger output maps torch's own kernels are quicker for `convolve` and `image_gradient`, even in deep layers.
 MOST_PIXELS = 16
@@ -17,10 +17,10 @@ def output_pixels(images: torch.Tensor, weight: torch.Tensor, stride: int, paddi
     return rows * columns
 
 
-def convolve(images: torch.Tensor, weight: torch.Tensor, stride: int, padding: int) -> torch.Tensor:
-    """The convolution, (n, d, v, u), channels last."""
+def convolve(images: torch.Tensor, weight: torch.Tensor, stride: int, padding: int, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """The convolution, (n, d, v, u), channels last; bias: (d,)."""
     windows = _windows(images, weight.shape[-1], stride, padding)
-    output = windows.flatten(3).flatten(0, 2) @ _flat(weight).t()
+    output = linear(windows.flatten(3).flatten(0, 2), _flat(weight), bias)
     return output.view(*windows.shape[:3], len(weight)).permute(0, 3, 1, 2)
 
 
