@@ -12,7 +12,7 @@ from pipeline.training.predict import as_input
 MATRIX = {"cpu": 2048, "cuda": 8192}  # a GPU needs larger ones to reach its rate
 CONVOLUTION = 64, 256, 16  # images, channels in and out, and side: a layer of ResNet18 whose maps stay in the cache
 COPIED_BYTES = 256 * 2**20
-TRIES = 10
+TRIES, COPIES = 10, 60  # copies are so short that a passing disturbance would cover ten
 STEADY = 0.15  # a machine's rates may move by this share of the larger
 # A training step reads each weight twice and its gradient once, writes the gradient and the weight, and reads and writes
 # both moments of Adam: nine times four bytes.
@@ -53,7 +53,7 @@ def measure_machine(backend: Backend) -> Machine:
     rate = _rate(backend.device, torch.bfloat16) if backend.bf16 else plain
     source = torch.zeros(COPIED_BYTES // 4, device=backend.device)
     target = torch.empty_like(source)
-    copy = shortest_seconds(lambda: target.copy_(source), backend.device, TRIES)
+    copy = shortest_seconds(lambda: target.copy_(source), backend.device, COPIES)
     return Machine(rate, plain, 2 * COPIED_BYTES / copy)
 
 

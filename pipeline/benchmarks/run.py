@@ -64,6 +64,7 @@ def run_bench(settings: Settings, layout: Layout, device: str) -> int:
         study = Study(settings, layout, device, engine, Progress(), Ledger(layout))
         run_stages(study, "pretrain")
         engine.load_torch()
+        _in_worker(study, core_count)  # once one has started, nothing is loading any more beside what is measured
         torch.set_num_threads(core_count())
         machine = measure_machine(study.backend)
         rows: list[dict] = []
