@@ -6,7 +6,6 @@ The kernels are oneDNN's, by the operators that torch's compiler puts in the pla
 
 import torch
 from torch import nn
-from torch.nn.functional import max_pool2d
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from pipeline.models import products
@@ -71,9 +70,9 @@ class ScoredResNet(_Folding, ResNet):
     def _forward_impl(self, x: torch.Tensor) -> torch.Tensor:
         if not is_scoring(self):
             return super()._forward_impl(x)
-        kernels, bias = self._folded(self.conv1, self.bn1)
-        images = x[:, : kernels.shape[1]].to(torch.bfloat16, memory_format=torch.channels_last)
-        x = max_pool2d(convolve(images, (kernels, bias), self.conv1, rectified=False), 3, 2, 1).relu_()  # rectified when it is small
+        folded = self._folded(self.conv1, self.bn1)
+        images = x[:, : folded[0].shape[1]].to(torch.bfloat16, memory_format=torch.channels_last)
+        x = self.maxpool(convolve(images, folded, self.conv1, rectified=False)).relu_()  # rectified when it is small
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
