@@ -140,6 +140,11 @@ class Layout:
     def explanation(self, model: str, name: str) -> Path:
         return self.root / "explanations" / model / name
 
+    @property
+    def extents(self) -> Path:
+        """How wide the maps of all networks are."""
+        return self.root / "explanations" / "extents.json"
+
     def without_lesions(self, suffix: str) -> Path:
         """The test patients scored with their lesions filled in: their probabilities (`csv`) and what follows from them (`json`)."""
         return self.root / "explanations" / f"without_lesions.{suffix}"

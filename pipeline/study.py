@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from pipeline.units import Unit, all_units, unit_digest
 
 # Steps for which no worker process needs torch.
-WITHOUT_TORCH = ("data", "external data", "compare", "decisions")
+WITHOUT_TORCH = ("data", "external data", "compare", "decisions", "extents")
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,12 @@ def _browse(study: Study) -> list[Path]:
         model: [maps for job, maps in zip(jobs, found, strict=True) if job.model == model] for model in compared})
 
 
+def _run_extents(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.extents import compare_extents
+
+    _timed(study, units[0], lambda: compare_extents(study.layout))
+
+
 def _run_without_lesions(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.without_lesions import filled_jobs, score_filled, write_without_lesions
 
@@ -308,8 +314,8 @@ RUNNERS = {
     "data": _run_data, "external data": _run_external_data, "pretrain": _run_pretrain, "tune": _run_tune, "train": _run_train,
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control,
     "running statistics": _run_running_statistics, "learning curve": _run_learning_curve, "folds": _run_folds,
-    "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain, "without lesions": _run_without_lesions,
-    "shortcut": _run_shortcut,
+    "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain, "extents": _run_extents,
+    "without lesions": _run_without_lesions, "shortcut": _run_shortcut,
 }
 
 

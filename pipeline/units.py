@@ -27,6 +27,8 @@ CODE = {
     "external test": (*SCORING, "evaluation"),
     "decisions": ("evaluation/decisions.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     "explain": (*SCORING, "explanations", "evaluation/metrics.py", "evaluation/ranks.py", "evaluation/thresholds.py"),
+    "extents": ("explanations/extent.py", "explanations/extents.py", "evaluation/auc.py", "evaluation/differences.py",
+                "evaluation/metrics.py", "evaluation/student.py", "evaluation/thresholds.py"),
     "without lesions": (*SCORING, "explanations", "evaluation"),
     "shortcut": (*TRAINING, "explanations", "evaluation"),
 }
@@ -44,6 +46,7 @@ SETTINGS = {
     "external test": ("seed", "draws", "fast", "seeds"),
     "decisions": ("seed", "draws", "folds"),
     "explain": ("seeds",),
+    "extents": (),
     "without lesions": ("fast", "seeds"),
     "shortcut": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "shortcut"),
 }
@@ -53,7 +56,7 @@ STEPS = {
     "evaluate/running_statistics": "running statistics", "evaluate/learning_curve": "learning curve",
     "evaluate/folds": "folds", "evaluate/external": "external test",
     "evaluate/decisions": "decisions",
-    "explain/without_lesions": "without lesions", "explain/shortcut": "shortcut",
+    "explain/extents": "extents", "explain/without_lesions": "without lesions", "explain/shortcut": "shortcut",
 }
 
 
@@ -109,6 +112,7 @@ def all_units(settings: Settings) -> list[Unit]:
         Unit("explain", "examples", ("data",)),
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),
+        Unit("explain", "extents", ("evaluate/comparison", *(f"explain/{model}" for model in CONV_MODELS))),
         Unit("explain", "without_lesions", ("data", *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in MODELS))),
         Unit("explain", "shortcut", ("data", "pretrain", *(f"tune/{model}" for model in (*CNN_MODELS, "ResNet18")),
                                      *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in (*CNN_MODELS, "ResNet18og")),

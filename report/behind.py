@@ -13,7 +13,7 @@ from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
 from report.figures.subjects import COORDINATES, SUBJECTS
-from report.study import FILLED, Study
+from report.study import EXTENTS, FILLED, Study
 
 Rows = list[dict[str, object]]
 CRITERIA = ("f1", "gmean")
@@ -142,6 +142,21 @@ def _learning(study: Study) -> Rows:
             rows += [{**place, "kind": "draw" if point is not found["points"][-1] else "run", "auc": auc, "auc_low": None, "auc_high": None}
                      for auc in point["aucs"]]
     return rows or [dict.fromkeys(("model", "patients", "kind", *ENDS))]
+
+
+def _extents(study: Study) -> Rows:
+    """By network a row for every patient, and one for the mean of each outcome."""
+    ends = [f"{kind}{end}" for kind in EXTENTS for end in ("", "_low", "_high")]
+    rows: Rows = []
+    for model, found in (study.extents or {"models": {}})["models"].items():
+        rows += [{**dict.fromkeys(ends), "model": model, "kind": "patient", **row} for row in study.extents_of(model)]
+        for outcome in dict.fromkeys(outcome for kind in EXTENTS for outcome in found[kind]):
+            means = {kind: found[kind].get(outcome, {}) for kind in EXTENTS}
+            rows.append({"model": model, "kind": "mean", "id": None, "outcome": outcome,
+                         **{f"{kind}{'' if name == 'mean' else f'_{name}'}": one.get(name)
+                            for kind, one in means.items() for name in ("mean", "low", "high")}})
+    columns = ["model", "kind", "id", "outcome", *ends]
+    return [{name: row[name] for name in columns} for row in rows] or [dict.fromkeys(columns)]
 
 
 def _shortcut(study: Study) -> Rows:
@@ -278,7 +293,7 @@ def _localisation(study: Study) -> Rows:
     for model in CONV_MODELS:
         found = study.localisation(model) or {"saliency": {}, "gradcam": {}, "chance": None}
         rows.append({"model": model, "chance": found["chance"],
-                     **{f"{method}_{name}": found[method].get(name) for method in METHODS for name in SHARES},
+                     **{f"{kind}_{name}": found[kind].get(name) for kind in (*METHODS, "output") if kind in found for name in SHARES},
                      **_localisation_spread(study, model), **_filled(study, model)})
     return rows + [dict.fromkeys(rows[0]) | {"model": model, **_filled(study, model)} for model in DNN_MODELS if study.without_lesions]
 
@@ -298,7 +313,7 @@ def _filled(study: Study, model: str) -> dict[str, float]:
 
 def _localisation_spread(study: Study, model: str) -> dict[str, float | None]:
     found = study.localisation_spread(model)
-    flat = {f"{method}_{name}": found[method][name] for method in METHODS for name in SHARES} if found else {}
+    flat = {f"{kind}_{name}": found[kind][name] for kind in (*METHODS, "output") if kind in found for name in SHARES} if found else {}
     return _spread(flat, *flat)
 
 
@@ -340,6 +355,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "fig-calibration": _calibration,
     "fig-involvement": _involvement,
     "fig-learning": _learning,
+    "fig-extent": _extents,
     "tbl-data": _data,
     "tbl-hyperparameters": _hyperparameters,
     "tbl-thresholds": _thresholds,

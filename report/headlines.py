@@ -36,6 +36,7 @@ def headlines(study: Study) -> dict:
         "running_statistics": study.running_statistics,
         "involvement": study.involvement,
         "subgroups": study.subgroups,
+        "extents": study.extents,
         "without_lesions": study.without_lesions,
         "shortcut": study.shortcut,
         "models": {model: _model(study, model) for model in study.models},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf, isclose
 
 from pipeline.layout import SUBGROUPS
-from report.study import Study
+from report.study import EXTENTS, Study
 
 SIGNIFICANT = 0.05
 CHANCE = 0.5  # the AUC of a coin
@@ -224,7 +224,7 @@ class Selections:
 
     def significantly_above(self, row: dict) -> bool:
         """Whether the first of a difference lies above the second, and not by chance."""
-        return row["difference"] > 0 and self.significant(row)
+        return self.significant(row) and row["difference"] > 0
 
     def told_apart(self, rows: list[dict] | None = None) -> list[dict]:
         """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first.
@@ -290,6 +290,34 @@ class Selections:
         """The networks whose map of this kind does not mark, with its whole interval, what moves the logit further than chance."""
         found = {model: self.study.faithfulness(model)["chance"][kind] for model in self.study.convolutional}
         return [model for model, one in found.items() if one["low"] is not None and one["low"] <= 1]
+
+    @property
+    def looked_into(self) -> tuple[str, str]:
+        """The two networks whose saliency is shown."""
+        return "ResNet18og", self.study.best_cnn
+
+    def extents_tested(self) -> bool:
+        """Whether there are enough patients to tell any width of maps from another."""
+        found = self.study.extents
+        return any(one["p_holm"] is not None for one in (*found["networks"].values(), *self._of_mild().values()))
+
+    def wider_on_mild(self) -> list[tuple[str, str]]:
+        """The kinds of map, each with its network, that are significantly wider for mild patients than for severe ones."""
+        return [asked for asked, found in self._of_mild().items() if self.significantly_above(found)]
+
+    def narrower_on_mild(self) -> list[tuple[str, str]]:
+        return [asked for asked, found in self._of_mild().items() if self.significant(found) and found["difference"] < 0]
+
+    def wider_cnn(self) -> list[str]:
+        """The kinds of map that are significantly wider for the better CNN than for ResNet18og on the same slices."""
+        return [kind for kind, found in self.study.extents["networks"].items() if self.significantly_above(found)]
+
+    def narrower_cnn(self) -> list[str]:
+        return [kind for kind, found in self.study.extents["networks"].items() if self.significant(found) and found["difference"] < 0]
+
+    def _of_mild(self) -> dict[tuple[str, str], dict]:
+        found = self.study.extents["mild"]
+        return {(kind, model): found[model][kind] for kind in EXTENTS for model in self.looked_into}
 
     def shortcut_tested(self) -> bool:
         """Whether there are enough test patients to tell from chance what marks on the mild ones change."""

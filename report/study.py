@@ -15,6 +15,7 @@ from report.pictured import as_pictured
 STUDY_VARIABLE = "COVID_CT_STUDY"
 # What the test patients were scored with: their slices as they are, and with lesions or as much healthy lung filled in.
 FILLED = ("original", "lesions", "healthy")
+EXTENTS = ("saliency", "output")  # the maps whose extent is measured
 BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
 ROOT = Path(__file__).parent.parent
 
@@ -355,6 +356,24 @@ class Study:
         where `chance` chose and against where the slice's own `contrast` is highest, by kind of map (and `lesions`, where known) the
         `ratio`, `low` and `high`, None where not known. None in a study made before that was asked."""
         return self._explained(model).get("faithfulness")
+
+    def output_map(self, model: str) -> list[int]:
+        """How many pixels high and wide the last feature map is; only where `extents` are known."""
+        return self._explained(model)["output_map"]
+
+    @cached_property
+    def extents(self) -> dict | None:
+        """How wide maps are, the smallest share of a map that holds half of its total, by `saliency` and `output`, the last feature map: by
+        `models`, kind and outcome how many `patients`, the `mean` and its interval from `low` to `high`; for ResNet18og and the better CNN
+        how much wider those of the mild are than those of the severe (`mild`, by model and kind) and those of the latter than those of the
+        former (`networks`, by kind), as a `difference` with interval and `p_holm`; and what `noise` comes to. None in a study made before
+        that was measured."""
+        return read_json(self.layout.extents, "explain") if self._made(self.layout.extents) else None
+
+    def extents_of(self, model: str) -> list[dict]:
+        """Per test patient: id, outcome, and the extent of `saliency` and `output`, NaN where a map is 0; only where they are known."""
+        rows = read_csv(self.layout.explanation(model, "extent.csv"), "explain")
+        return [{"id": row["id"], "outcome": row["outcome"], **{kind: _number(row[kind]) for kind in EXTENTS}} for row in rows]
 
     @cached_property
     def without_lesions(self) -> dict | None:

@@ -159,13 +159,14 @@ def _named(classifier: str, words: Words) -> str:
 
 def _localisation(study: Study, words: Words) -> Rows:
     filled = study.without_lesions
-    rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance"), *[words(f"auc_{name}") for name in FILLED if filled]]]
+    kinds = ["saliency", "gradcam", *(["output"] if any("output" in (study.localisation(model) or {}) for model in EXPLAINED) else [])]
+    rows = [[words("model"), *map(words, kinds), words("Chance"), *[words(f"auc_{name}") for name in FILLED if filled]]]
     for model in EXPLAINED:
         found, runs = study.localisation(model), study.localisation_spread(model)
         shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_range(runs and runs[name]["mass"], words)
-                  for name in ("saliency", "gradcam")]
+                  for name in kinds]
         rows.append([model, *shares, words.percent(found["chance"] if found else None, 1), *_filled(filled, model, words)])
-    return rows + [[model, "–", "–", "–", *_filled(filled, model, words)] for model in reversed(DNN_MODELS) if filled]
+    return rows + [[model, *["–"] * (len(kinds) + 1), *_filled(filled, model, words)] for model in reversed(DNN_MODELS) if filled]
 
 
 def _filled(filled: dict | None, model: str, words: Words) -> list[str]:

@@ -8,13 +8,14 @@ import torch
 
 from pipeline.data.dataset import Dataset, load_dataset
 from pipeline.device import Backend
-from pipeline.explanations.cases import Case, choose_cases
+from pipeline.explanations.cases import Case, choose_cases, outcomes_of
+from pipeline.explanations.extent import write_extents
 from pipeline.explanations.faithfulness import faithfulness
 from pipeline.explanations.gabor import describe_filters
 from pipeline.explanations.inpainting import fill_patient
 from pipeline.explanations.layers import deepest, layer_outputs
 from pipeline.explanations.localisation import localise
-from pipeline.explanations.maps import attributions, logits_of, rounded
+from pipeline.explanations.maps import attributions, enlarged, logits_of, output_maps, rounded
 from pipeline.explanations.resemblance import mean_resemblance, resemblance
 from pipeline.layout import Layout
 from pipeline.models.placing import place
@@ -41,7 +42,7 @@ class ExplainJob:
 
 
 def explain_model(job: ExplainJob) -> list[Path]:
-    """Write filters.npz, filters.json, activations.npz, saliency.npz and cases.json of one model; return their paths."""
+    """Write filters.npz, filters.json, activations.npz, saliency.npz, extent.csv and cases.json of one model; return their paths."""
     torch.set_num_threads(job.threads)
     layout = Layout(job.root)
     dataset = load_dataset(layout)
@@ -49,28 +50,34 @@ def explain_model(job: ExplainJob) -> list[Path]:
                 for run in range(job.runs)]
     network = networks[0]
     scores = _test_scores(layout, job.model)
-    cases = _cases(layout, job.model, scores)
+    decided = _decisions(layout, job.model, scores)
+    cases = choose_cases(*decided)
     path = lambda name: layout.explanation(job.model, name)  # noqa: E731
     filters = first_convolution(job.model, network).weight.detach().cpu().numpy()
     write_npz(path("filters.npz"), {"first": filters})
     write_json(path("filters.json"), describe_filters(filters))
     write_npz(path("activations.npz"), _activations(job, network, dataset, cases))
     write_npz(path("saliency.npz"), _saliency(job, network, dataset, cases))
+    looked = _look(job, network, dataset)
+    patients = [{"id": row["id"], "outcome": outcome} for row, outcome in zip(scores, outcomes_of(*decided), strict=True)]
+    write_extents(path("extent.csv"), patients, {"saliency": looked.maps["saliency"], "output": looked.output}, looked.planes)
     write_json(path("cases.json"), {
         "cases": [_describe(case, scores) for case in cases],
-        **_checks(job, networks, dataset),
+        "output_map": list(looked.output.shape[1:]),
+        **_checks(job, networks, dataset, looked),
     })
-    return [path(name) for name in ("filters.npz", "filters.json", "activations.npz", "saliency.npz", "cases.json")]
+    return [path(name) for name in ("filters.npz", "filters.json", "activations.npz", "saliency.npz", "extent.csv", "cases.json")]
 
 
 def _test_scores(layout: Layout, model: str) -> list[dict[str, str]]:
     return [row for row in read_csv(layout.evaluation(model, "scores.csv"), "evaluate") if row["split"] == "test"]
 
 
-def _cases(layout: Layout, model: str, rows: list[dict[str, str]]) -> list[Case]:
+def _decisions(layout: Layout, model: str, rows: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The parameters of `choose_cases`."""
     by_slice = np.array([[float(value) for name, value in row.items() if name.startswith("slice_")] for row in rows])
     threshold = read_json(layout.evaluation(model, "confusion.json"), "evaluate")["gmean"]["threshold"]
-    return choose_cases(np.array([int(row["label"]) for row in rows]), by_slice, threshold)
+    return np.array([int(row["label"]) for row in rows]), by_slice, threshold
 
 
 def _describe(case: Case, rows: list[dict[str, str]]) -> dict:
@@ -99,29 +106,50 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
     return arrays
 
 
-def _checks(job: ExplainJob, networks, dataset: Dataset) -> dict:
+@dataclass(frozen=True)
+class Looked:
+    """The test patients' central slices, (patient, y, x), their lesions where known, and what the first run makes of them: its attributions
+    by kind, (patient, y, x), and the mean of its last feature map, (patient, map y, map x)."""
+
+    planes: np.ndarray
+    lesions: np.ndarray | None
+    maps: dict[str, np.ndarray]
+    output: np.ndarray
+
+
+def _look(job: ExplainJob, network, dataset: Dataset) -> Looked:
+    test = dataset.members("test")
+    planes, lesions = (None if array is None else np.asarray(array[test, dataset.central]) for array in (dataset.slices, dataset.lesions))
+    maps, output = (function(job.model, network, planes, job.backend) for function in (attributions, output_maps))
+    return Looked(planes, lesions, maps, output)
+
+
+def _checks(job: ExplainJob, networks, dataset: Dataset, own: Looked) -> dict:
     """`localisation`, `resemblance` and `faithfulness` of the maps of the test patients' central slices; with several runs also the spread
     of the first.
 
     networks: one per run; the first is compared with its own kind at random weights and with the others.
     """
-    test = dataset.members("test")
-    planes, lesions = (None if array is None else np.asarray(array[test, dataset.central]) for array in (dataset.slices, dataset.lesions))
+    planes, lesions = own.planes, own.lesions
     maps_of = lambda network: attributions(job.model, network, planes, job.backend)  # noqa: E731
-    own = maps_of(networks[0])
-    localisations = [localise(own, planes, lesions)]
-    found = {"random": resemblance(own, maps_of(_at_random(job, dataset)), planes)}
-    moved = faithfulness(own, planes, lesions, lambda slices: logits_of(networks[0], slices, job.backend))
+    localisations = [_graded(own.maps, own.output, own)]
+    found = {"random": resemblance(own.maps, maps_of(_at_random(job, dataset)), planes)}
+    moved = faithfulness(own.maps, planes, lesions, lambda slices: logits_of(networks[0], slices, job.backend))
     checked = {"resemblance": found, "faithfulness": moved}
     others = []
     for network in networks[1:]:
         maps = maps_of(network)
-        localisations.append(localise(maps, planes, lesions))
-        others.append(resemblance(own, maps, planes))
+        localisations.append(_graded(maps, output_maps(job.model, network, planes, job.backend), own))
+        others.append(resemblance(own.maps, maps, planes))
     if not others:
         return {"localisation": localisations[0], **checked}
     found["runs"] = mean_resemblance(others)
     return {"localisation": localisations[0], "localisation_spread": spread_of(localisations) if localisations[0] else None, **checked}
+
+
+def _graded(maps: dict[str, np.ndarray], output: np.ndarray, looked: Looked) -> dict | None:
+    """`localise` of a network's attributions and of its last feature map."""
+    return localise({**maps, "output": enlarged(output, looked.planes.shape[-1])}, looked.planes, looked.lesions)
 
 
 def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:

@@ -1,4 +1,4 @@
-"""What the layers of a convolutional model give for an image, and which of them still shows places."""
+"""What the layers of a convolutional model give for images, and which of them still shows places."""
 
 import numpy as np
 import torch
@@ -29,3 +29,18 @@ def layer_outputs(model: str, network: nn.Module, image: torch.Tensor) -> dict[s
 def deepest(maps: dict[str, np.ndarray]) -> str:
     """The last layer whose maps (channel, y, x) have at least SMALLEST_MAP pixels a side."""
     return [name for name, value in maps.items() if min(value.shape[1:]) >= SMALLEST_MAP][-1]
+
+
+def deepest_stage(model: str, network: nn.Module, image: torch.Tensor) -> nn.Module:
+    """The stage of `stages_of` that gives these maps for images like this one, (1, 1, y, x)."""
+    return stages_of(model, network)[deepest(layer_outputs(model, network, image))]
+
+
+def channel_mean(network: nn.Module, stage: nn.Module, images: torch.Tensor) -> np.ndarray:
+    """Mean over the channels of what a stage gives for images (n, 1, y, x): float32 (n, map y, map x)."""
+    kept: list[torch.Tensor] = []
+    hook = stage.register_forward_hook(lambda module, inputs, output: kept.append(output.float().mean(dim=1)))
+    with torch.no_grad():
+        network(images)
+    hook.remove()
+    return kept[0].cpu().numpy()

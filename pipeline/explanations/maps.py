@@ -8,8 +8,7 @@ from torch import nn
 
 from pipeline.device import Backend
 from pipeline.explanations.attribution import grad_cam, saliency
-from pipeline.explanations.layers import deepest, layer_outputs
-from pipeline.models.registry import stages_of
+from pipeline.explanations.layers import channel_mean, deepest_stage
 from pipeline.training.parts import Result, in_parts
 from pipeline.training.predict import as_input
 
@@ -25,6 +24,16 @@ def attributions(model: str, network: nn.Module, planes: np.ndarray, backend: Ba
     """By kind of ATTRIBUTIONS, float32 (n, y, x) of slices (n, y, x), of a `network` of the kind `model`."""
     parts = _in_parts(lambda part: _of_part(model, network, as_input(part, backend)), planes, backend)
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in ATTRIBUTIONS}
+
+
+def output_maps(model: str, network: nn.Module, planes: np.ndarray, backend: Backend) -> np.ndarray:
+    """Mean over the channels of the last feature map that shows places, of slices (n, y, x): float32 (n, map y, map x)."""
+    return np.concatenate(_in_parts(lambda part: _output_of_part(model, network, as_input(part, backend)), planes, backend))
+
+
+def enlarged(maps: np.ndarray, side: int) -> np.ndarray:
+    """Maps (n, map y, map x) brought to `side` pixels a side as Captum does it with Grad-CAM, bilinearly: float32 (n, y, x)."""
+    return nn.functional.interpolate(torch.from_numpy(maps)[:, None], (side, side), mode="bilinear")[:, 0].numpy()
 
 
 @torch.no_grad()
@@ -43,8 +52,11 @@ def rounded(attribution: np.ndarray) -> np.ndarray:
 
 def _of_part(model: str, network: nn.Module, images: torch.Tensor) -> dict[str, np.ndarray]:
     """By kind, float32 (n, y, x) of images (n, 1, y, x)."""
-    layer = stages_of(model, network)[deepest(layer_outputs(model, network, images[:1]))]
-    return {"saliency": saliency(network, images), "gradcam": grad_cam(network, layer, images)}
+    return {"saliency": saliency(network, images), "gradcam": grad_cam(network, deepest_stage(model, network, images[:1]), images)}
+
+
+def _output_of_part(model: str, network: nn.Module, images: torch.Tensor) -> np.ndarray:
+    return channel_mean(network, deepest_stage(model, network, images[:1]), images)
 
 
 def _in_parts(work: Callable[[torch.Tensor], Result], planes: np.ndarray, backend: Backend) -> list[Result]:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from report.figures.activations import draw_activations, draw_input_output
 from report.figures.calibration import draw_calibration
 from report.figures.confusion import draw_confusion
+from report.figures.extent import draw_extent
 from report.figures.filters import draw_filters_cnn, draw_filters_resnet
 from report.figures.folds import draw_folds
 from report.figures.grid import draw_grid
@@ -45,6 +46,7 @@ FIGURES: dict[str, Callable[[Study, Words], Figure]] = {
     "fig-calibration": draw_calibration,
     "fig-involvement": draw_involvement,
     "fig-learning": draw_learning,
+    "fig-extent": draw_extent,
     "fig-shortcut": draw_shortcut,
     "fig-filters-resnet": draw_filters_resnet,
     "fig-filters-cnn": draw_filters_cnn,
