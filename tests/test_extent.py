@@ -7,10 +7,12 @@ from math import erf, log, sqrt
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerAttribution
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib import pyplot
+from scipy.stats import t
 
 from pipeline.data.dataset import load_dataset
 from pipeline.device import Backend
@@ -71,6 +73,11 @@ def test_means_and_differences_by_hand():
     assert groups["low"] == pytest.approx(1 - 2.306004 * sqrt(2 * 2.5 / 5)) and groups["high"] == pytest.approx(1 + 2.306004)
     assert groups["p"] == pytest.approx(0.3466, abs=1e-4)  # t = 1
     assert between_groups(values, [value + 1 for value in values])["difference"] == -1.0
+    others = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]  # of another size and spread: Welch's degrees of freedom are 5.085
+    squares = 2.5 / 5, 350 / 6
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / 4 + squares[1] ** 2 / 5)
+    assert freedom == pytest.approx(5.085, abs=1e-3)
+    assert between_groups(others, values)["low"] == pytest.approx(32 - t.ppf(0.975, freedom) * sqrt(sum(squares)))
 
 
 def test_too_few_values_or_equal_ones_give_no_interval():
@@ -111,7 +118,7 @@ def test_last_feature_maps_are_the_means_of_channels_and_are_enlarged_like_grad_
         np.testing.assert_allclose(value, outputs[deepest(outputs)].mean(axis=0), rtol=1e-4, atol=1e-6)
     large = enlarged(found, 128)
     assert large.shape == (3, 128, 128) and large.mean() == pytest.approx(found.mean(), rel=1e-3)
-    np.testing.assert_allclose(large[:, 0, 0], found[:, 0, 0], rtol=1e-5)  # corners keep their value
+    np.testing.assert_array_equal(large, LayerAttribution.interpolate(torch.from_numpy(found)[:, None], (128, 128), "bilinear")[:, 0])
 
 
 def test_slices_without_lungs_and_dark_maps_are_left_empty(tmp_path):
