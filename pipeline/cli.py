@@ -23,7 +23,7 @@ HELP = {
     "status": "what is done, begun, stale or missing",
     "bench": "measure the speed against plain loops",
     "ship": "copy what the report needs into results/, small enough for a repository",
-    "renew": "compute the statistics of the study in results/ anew from its scores and filters",
+    "renew": "compute the statistics of the study in results/ anew from its scores, filters and maps",
 }
 
 

@@ -141,6 +141,11 @@ class Layout:
         return self.root / "explanations" / model / name
 
     @property
+    def agreement(self) -> Path:
+        """How much the maps of two networks agree."""
+        return self.root / "explanations" / "agreement.json"
+
+    @property
     def extents(self) -> Path:
         """How wide the maps of all networks are."""
         return self.root / "explanations" / "extents.json"

@@ -1,7 +1,8 @@
-"""`python -m pipeline renew`: computes what follows from a shipped study's scores and filters anew, where its networks are gone.
+"""`python -m pipeline renew`: computes what follows from a shipped study's scores, filters and maps anew, where its networks are gone.
 
-Curves, thresholds, metrics, comparisons, intervals, the test elsewhere and the shapes of filters are those of today's code; the rest stays
-as it was. What they take of the data beside the scores they take from the study folder, whose data have to be the same, to the bit.
+Curves, thresholds, metrics, comparisons, intervals, the test elsewhere, the shapes of filters and the agreement of maps are those of
+today's code; the rest stays as it was. What they take of the data beside the scores they take from the study folder, whose data have to be
+the same, to the bit.
 """
 
 import shutil
@@ -16,6 +17,7 @@ from pipeline.evaluation.decisions import write_decisions
 from pipeline.evaluation.evaluate import SPLITS
 from pipeline.evaluation.external import write_external
 from pipeline.evaluation.runs import write_runs
+from pipeline.explanations.agreement import compare_maps
 from pipeline.explanations.gabor import describe_filters
 from pipeline.layout import CONV_MODELS, MODELS, Layout
 from pipeline.provenance import date_and_commit
@@ -57,12 +59,13 @@ def renew_study(data: Layout, shipped: Path) -> None:
     with in_place_of(shipped) as building:
         shutil.copytree(shipped, building)
         layout = _WithImages(building, data)
-        explained, written = _explained(layout), {"evaluate": _renew_scores(settings, layout), "explain": _renew_filters(layout)}
+        explained = _explained(layout)
+        written = {"evaluate": _renew_scores(settings, layout), "explain": [*_renew_filters(layout), *compare_maps(layout)]}
         if _explained(layout) != explained:
             raise UserError(f"{shipped}: other models or decisions would be compared than those that it explains; compute the study anew")
         stages = {path.relative_to(building).as_posix(): stage for stage, paths in written.items() for path in paths}
         _write_provenance(layout, rows, stages)
-    print(f"{shipped}: {len(stages)} files computed anew from the scores and the filters")
+    print(f"{shipped}: {len(stages)} files computed anew from the scores, filters and maps")
 
 
 def _write_provenance(layout: Layout, rows: list[dict[str, str]], stages: dict[str, str]) -> None:

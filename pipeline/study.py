@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from pipeline.units import Unit, all_units, unit_digest
 
 # Steps for which no worker process needs torch.
-WITHOUT_TORCH = ("data", "external data", "compare", "decisions", "extents")
+WITHOUT_TORCH = ("data", "external data", "compare", "decisions", "extents", "agreement")
 
 
 @dataclass(frozen=True)
@@ -275,6 +275,12 @@ def _run_extents(study: Study, units: list[Unit]) -> None:
     _timed(study, units[0], lambda: compare_extents(study.layout))
 
 
+def _run_agreement(study: Study, units: list[Unit]) -> None:
+    from pipeline.explanations.agreement import compare_maps
+
+    _timed(study, units[0], lambda: compare_maps(study.layout))
+
+
 def _run_without_lesions(study: Study, units: list[Unit]) -> None:
     from pipeline.explanations.without_lesions import filled_jobs, score_filled, write_without_lesions
 
@@ -315,7 +321,7 @@ RUNNERS = {
     "evaluate": _run_evaluate, "compare": _run_compare, "control": _run_control,
     "running statistics": _run_running_statistics, "learning curve": _run_learning_curve, "folds": _run_folds,
     "external test": _run_external_test, "decisions": _run_decisions, "explain": _run_explain, "extents": _run_extents,
-    "without lesions": _run_without_lesions, "shortcut": _run_shortcut,
+    "agreement": _run_agreement, "without lesions": _run_without_lesions, "shortcut": _run_shortcut,
 }
 
 

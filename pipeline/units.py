@@ -29,6 +29,7 @@ CODE = {
     "explain": (*SCORING, "explanations", "evaluation/metrics.py", "evaluation/ranks.py", "evaluation/thresholds.py"),
     "extents": ("explanations/extent.py", "explanations/extents.py", "evaluation/auc.py", "evaluation/differences.py",
                 "evaluation/metrics.py", "evaluation/student.py", "evaluation/thresholds.py"),
+    "agreement": ("explanations/agreement.py", "data/dataset.py", "data/split.py", "evaluation", "spread.py"),
     "without lesions": (*SCORING, "explanations", "evaluation"),
     "shortcut": (*TRAINING, "explanations", "evaluation"),
 }
@@ -47,6 +48,7 @@ SETTINGS = {
     "decisions": ("seed", "draws", "folds"),
     "explain": ("seeds",),
     "extents": (),
+    "agreement": (),
     "without lesions": ("fast", "seeds"),
     "shortcut": ("seed", "batch_size", "epochs_small", "epochs_resnet", "monitor_slices", "fast", "shortcut"),
 }
@@ -56,7 +58,8 @@ STEPS = {
     "evaluate/running_statistics": "running statistics", "evaluate/learning_curve": "learning curve",
     "evaluate/folds": "folds", "evaluate/external": "external test",
     "evaluate/decisions": "decisions",
-    "explain/extents": "extents", "explain/without_lesions": "without lesions", "explain/shortcut": "shortcut",
+    "explain/extents": "extents", "explain/agreement": "agreement", "explain/without_lesions": "without lesions",
+    "explain/shortcut": "shortcut",
 }
 
 
@@ -113,6 +116,7 @@ def all_units(settings: Settings) -> list[Unit]:
         *(Unit("explain", model, ("data", f"train/{model}", f"evaluate/{model}")) for model in CONV_MODELS),
         Unit("explain", "patients", ("data", "evaluate/comparison", *(f"train/{model}" for model in MODELS))),
         Unit("explain", "extents", ("evaluate/comparison", *(f"explain/{model}" for model in CONV_MODELS))),
+        Unit("explain", "agreement", ("evaluate/comparison", *(f"evaluate/{model}" for model in MODELS), "explain/patients")),
         Unit("explain", "without_lesions", ("data", *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in MODELS))),
         Unit("explain", "shortcut", ("data", "pretrain", *(f"tune/{model}" for model in (*CNN_MODELS, "ResNet18")),
                                      *(f"{stage}/{model}" for stage in ("train", "evaluate") for model in (*CNN_MODELS, "ResNet18og")),

@@ -322,6 +322,15 @@ def _resemblance(study: Study) -> Rows:
             for model in CONV_MODELS for found in [study.resemblance(model)]]
 
 
+def _agreement(study: Study) -> Rows:
+    found, ends = study.agreement, ("patients", "mean", "low", "high")
+    if not found:
+        return [dict.fromkeys(("first", "second", *ends, "scores"))]
+    beside = [{"first": model, "second": name, **one, "scores": None}
+              for name in ("slice", "lesions") for model, one in (found[name] or {}).items()]
+    return [{name: row[name] for name in ("first", "second", *ends, "scores")} for row in (*found["pairs"], *beside)]
+
+
 def _faithfulness(study: Study) -> Rows:
     rows: Rows = []
     for model in CONV_MODELS:
@@ -365,6 +374,7 @@ ROWS: dict[str, Callable[[Study], Rows]] = {
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
+    "tbl-agreement": _agreement,
     "tbl-faithfulness": _faithfulness,
     "tbl-shortcut": _shortcut,
     "tbl-checklist": lambda study: [{"item": item, "where": " ".join(places)} for item, places in checklist(study).items()],

@@ -40,6 +40,6 @@ def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     unknown = {"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {}
     looked = {"subgroups": ("sec-comparison",)} if study.groups else {}
     looked |= {"size": ("fig-learning",)} if study.learning_curve else {}
-    looked |= {"explanations": (*ANSWERS["explanations"], *(["fig-extent"] if study.extents else []),
-                                *(["tbl-shortcut"] if study.shortcut else []))}
+    looked |= {"explanations": (*ANSWERS["explanations"], *(["tbl-agreement"] if study.agreement else []),
+                                *(["fig-extent"] if study.extents else []), *(["tbl-shortcut"] if study.shortcut else []))}
     return ANSWERS | unknown | looked | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

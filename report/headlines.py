@@ -37,6 +37,7 @@ def headlines(study: Study) -> dict:
         "involvement": study.involvement,
         "subgroups": study.subgroups,
         "extents": study.extents,
+        "agreement": study.agreement,
         "without_lesions": study.without_lesions,
         "shortcut": study.shortcut,
         "models": {model: _model(study, model) for model in study.models},

@@ -16,6 +16,7 @@ BASELINE = "density"
 FEWEST_MISTAKES = 5  # of a kind, from which its mean says something
 FAR_ABOVE = 1.5  # a loss is, of another
 HARDLY_BELOW = 0.99  # a loss is, of another
+ALIKE, HARDLY_ALIKE = 0.5, 0.3  # of rank correlations: from the one two networks agree well, below the other they hardly do
 NATURAL_ENDS = {"lr": (), "wd": (0.0,), "mp": (1.0,)}  # no weight decay, a learning rate that stays as it is
 
 
@@ -290,6 +291,19 @@ class Selections:
         """The networks whose map of this kind does not mark, with its whole interval, what moves the logit further than chance."""
         found = {model: self.study.faithfulness(model)["chance"][kind] for model in self.study.convolutional}
         return [model for model, one in found.items() if one["low"] is not None and one["low"] <= 1]
+
+    def by_agreement(self) -> list[dict]:
+        """The pairs of compared models whose maps could be compared, those that agree most first."""
+        return sorted((pair for pair in self.study.agreement["pairs"] if pair["mean"] is not None), key=lambda pair: -pair["mean"])
+
+    def by_agreement_of_scores(self) -> list[dict]:
+        """The pairs of which that of the probabilities is known, those that agree most first."""
+        return sorted((pair for pair in self.study.agreement["pairs"] if pair["scores"] is not None), key=lambda pair: -pair["scores"])
+
+    def alike_by_scores_alone(self) -> list[dict]:
+        """The pairs whose probabilities agree well and whose maps hardly do."""
+        known = [pair for pair in self.by_agreement() if pair["scores"] is not None]
+        return [pair for pair in known if pair["scores"] >= ALIKE and pair["mean"] < HARDLY_ALIKE]
 
     @property
     def looked_into(self) -> tuple[str, str]:

@@ -357,6 +357,14 @@ class Study:
         `ratio`, `low` and `high`, None where not known. None in a study made before that was asked."""
         return self._explained(model).get("faithfulness")
 
+    @cached_property
+    def agreement(self) -> dict | None:
+        """How much saliency maps agree, by rank correlation within the lungs: for the `pairs` of compared models, `first` and `second`, for
+        how many `patients` it is known, the `mean` and its interval from `low` to `high`, and in `scores` how much their probabilities
+        do; by model, how much its maps agree with the `slice` and, None where they are not known, with the `lesions`. None in a study
+        made before that was looked at."""
+        return read_json(self.layout.agreement, "explain") if self._made(self.layout.agreement) else None
+
     def output_map(self, model: str) -> list[int]:
         """How many pixels high and wide the last feature map is; only where `extents` are known."""
         return self._explained(model)["output_map"]

@@ -190,6 +190,22 @@ def _resemblance(study: Study, words: Words) -> Rows:
     return rows
 
 
+def _agreement(study: Study, words: Words) -> Rows:
+    """The upper half of the pairs of compared models, and beside it the slices and, where known, the lesions."""
+    found, first_column = study.agreement, [words("model")]
+    beside = {"slice_itself": found and found["slice"], "marked_lesions": found and found["lesions"]}
+    header = [*first_column, *study.compared[1:], *[words(name) for name, of in beside.items() if of]]
+    pairs = {(pair["first"], pair["second"]): pair for pair in found["pairs"]} if found else {}
+    rows = [[model, *["" if (model, other) not in pairs else _mean(pairs[model, other], words) for other in study.compared[1:]],
+             *[_mean(of[model], words) for of in beside.values() if of]] for model in study.compared if found]
+    return _unless_empty(header, rows, words)
+
+
+def _mean(found: dict, words: Words) -> str:
+    """A mean and below it its interval."""
+    return words.decimal(found["mean"], 2) + (_below(_ends(found, words, 2)) if found["low"] is not None else "")
+
+
 def _faithfulness(study: Study, words: Words) -> Rows:
     found = {model: asked["chance"] for model in EXPLAINED if (asked := study.faithfulness(model))}
     kinds = ["saliency", "gradcam", "contrast", *(["lesions"] if any("lesions" in one for one in found.values()) else [])]
@@ -250,6 +266,7 @@ TABLES: dict[str, Callable[[Study, Words], Rows]] = {
     "tbl-differences": _differences,
     "tbl-localisation": _localisation,
     "tbl-resemblance": _resemblance,
+    "tbl-agreement": _agreement,
     "tbl-faithfulness": _faithfulness,
     "tbl-shortcut": _shortcut,
     "tbl-checklist": _checklist,

@@ -64,9 +64,10 @@ def test_an_older_study_gets_what_it_lacks_and_keeps_all_else(tiny, shipped, mon
         stored = json.loads((shipped / "evaluation" / f"{name}.json").read_text())
         change(shipped, f"evaluation/{name}.json", json.dumps({key: value for key, value in stored.items() if key not in keys}))
     forget(shipped, "explanations/CNN1/filters.json")
+    forget(shipped, "explanations/agreement.json")
     monkeypatch.chdir(shipped.parent.parent)
     assert main(["renew", "--profile", "tiny", "--out", str(tiny / "study")]) == 0
-    assert re.search(r"[1-9]\d* files computed anew from the scores and the filters", capsys.readouterr().out)
+    assert re.search(r"[1-9]\d* files computed anew from the scores, filters and maps", capsys.readouterr().out)
     renewed = contents(shipped)
     provenance = json.loads(renewed.pop("provenance.json"))
     assert set(provenance.pop("renewed")) == {"date", "commit"} and provenance == json.loads(fresh.pop("provenance.json"))
