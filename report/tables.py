@@ -159,14 +159,13 @@ def _named(classifier: str, words: Words) -> str:
 
 def _localisation(study: Study, words: Words) -> Rows:
     filled = study.without_lesions
-    kinds = ["saliency", "gradcam", *(["output"] if any("output" in (study.localisation(model) or {}) for model in EXPLAINED) else [])]
-    rows = [[words("model"), *map(words, kinds), words("Chance"), *[words(f"auc_{name}") for name in FILLED if filled]]]
+    rows = [[words("model"), words("saliency"), words("gradcam"), words("Chance"), *[words(f"auc_{name}") for name in FILLED if filled]]]
     for model in EXPLAINED:
         found, runs = study.localisation(model), study.localisation_spread(model)
         shares = [words.percent(found[name]["mass"] if found else None, 1) + _share_range(runs and runs[name]["mass"], words)
-                  for name in kinds]
+                  for name in ("saliency", "gradcam")]
         rows.append([model, *shares, words.percent(found["chance"] if found else None, 1), *_filled(filled, model, words)])
-    return rows + [[model, *["–"] * (len(kinds) + 1), *_filled(filled, model, words)] for model in reversed(DNN_MODELS) if filled]
+    return rows + [[model, "–", "–", "–", *_filled(filled, model, words)] for model in reversed(DNN_MODELS) if filled]
 
 
 def _filled(filled: dict | None, model: str, words: Words) -> list[str]:
@@ -191,14 +190,14 @@ def _resemblance(study: Study, words: Words) -> Rows:
 
 
 def _agreement(study: Study, words: Words) -> Rows:
-    """The upper half of the pairs of compared models, and beside it the slices and, where known, the lesions."""
-    found, first_column = study.agreement, [words("model")]
+    """The lower half of the pairs of compared models, and below it the slices and, where known, the lesions."""
+    found, models = study.agreement, study.compared
+    pairs = {(pair["second"], pair["first"]): pair for pair in found["pairs"]} if found else {}
+    rows = [[second, *[_mean(pairs[second, first], words) if (second, first) in pairs else "" for first in models]]
+            for second in models[1:] if found]
     beside = {"slice_itself": found and found["slice"], "marked_lesions": found and found["lesions"]}
-    header = [*first_column, *study.compared[1:], *[words(name) for name, of in beside.items() if of]]
-    pairs = {(pair["first"], pair["second"]): pair for pair in found["pairs"]} if found else {}
-    rows = [[model, *["" if (model, other) not in pairs else _mean(pairs[model, other], words) for other in study.compared[1:]],
-             *[_mean(of[model], words) for of in beside.values() if of]] for model in study.compared if found]
-    return _unless_empty(header, rows, words)
+    rows += [[words(name), *[_mean(of[model], words) for model in models]] for name, of in beside.items() if of]
+    return _unless_empty([words("model"), *models], rows, words)
 
 
 def _mean(found: dict, words: Words) -> str:

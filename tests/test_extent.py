@@ -31,9 +31,8 @@ from report.figures.registry import FIGURES
 from report.headlines import headlines
 from report.selections import Selections
 from report.style import MODEL_COLOURS, study_style
-from report.tables import TABLES
 from report.words import Words
-from tests.test_limits import EN, SL, said
+from tests.test_limits import SL, said
 
 CPU = Backend("cpu", bf16=False, channels_last=False)
 
@@ -279,7 +278,7 @@ def test_the_figure_holds_the_stored_numbers(study, extents):
     assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() in ("--", ":")] == [0.5, 0.239]
 
 
-def test_its_data_name_every_patient_and_the_tables_the_last_feature_map(study, extents):
+def test_its_data_name_every_patient_and_those_of_the_lesions_the_last_feature_map(study, extents):
     rows = list(csv.DictReader(io.StringIO(file_text("fig-extent", study))))
     patients = [row for row in rows if row["kind"] == "patient" and row["model"] == "CNN1"]
     assert [row["id"] for row in patients] == [row["id"] for row in study.extents_of("CNN1")]
@@ -288,7 +287,6 @@ def test_its_data_name_every_patient_and_the_tables_the_last_feature_map(study, 
     assert [(row["outcome"], row["output"], row["output_low"]) for row in means] == [
         ("tp", "0.25", "0.125"), ("tn", "0.3125", "0.125"), ("fn", "0.25", "")]
     assert headlines(study)["extents"] == extents and "fig-extent" in checklist(study)["explanations"]
-    assert TABLES["tbl-localisation"](study, EN)[0][3] == "Last feature map"
     shares = next(csv.DictReader(io.StringIO(file_text("tbl-localisation", study))))
     assert float(shares["output_mass"]) == study.localisation("CNN1")["output"]["mass"]
 
@@ -302,4 +300,4 @@ def test_a_study_made_before_says_so(study, monkeypatch):
     assert len(file_text("fig-extent", study).splitlines()) == 2 and "fig-extent" not in checklist(study)["explanations"]
     before = {"slices": 4, "chance": 0.25, "saliency": {"mass": 0.25}, "gradcam": {"mass": 0.25}}
     monkeypatch.setattr(study, "localisation", lambda model: before)
-    assert "Last feature map" not in TABLES["tbl-localisation"](study, EN)[0] and "output" not in file_text("tbl-localisation", study)
+    assert "output" not in file_text("tbl-localisation", study)

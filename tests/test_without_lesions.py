@@ -199,9 +199,9 @@ def test_table_and_data_show_it_for_every_network(study):
     rows = TABLES["tbl-localisation"](study, SL)
     assert rows[0][-3:] == ["AUC", "AUC, prekrite spremembe", "AUC, prekrita zdrava pljuča"]
     assert {row[0] for row in rows[1:]} == set(MODELS) and all(len(row) == len(rows[0]) for row in rows)
-    assert rows[-1][:5] == ["DNN1", "–", "–", "–", "–"]
+    assert rows[-1][:4] == ["DNN1", "–", "–", "–"]
     found = study.without_lesions["models"]["DNN1"]
-    assert [cell.split(" ")[0] for cell in rows[-1][5:]] == [SL.decimal(found[kind]["auc"]) for kind in ("original", "lesions", "healthy")]
+    assert [cell.split(" ")[0] for cell in rows[-1][4:]] == [SL.decimal(found[kind]["auc"]) for kind in ("original", "lesions", "healthy")]
     header, *lines = file_text("tbl-localisation", study).splitlines()
     assert len(lines) == len(MODELS) and {"lesions_auc_low", "healthy_severe"} <= set(header.split(","))
 
@@ -248,7 +248,7 @@ def test_a_study_made_before_and_one_of_unknown_lesions_say_why_it_is_not_there(
     assert "was made before" in said(older, "without_lesions")[0] and "nastala, preden" in said(older, "without_lesions")[1]
     assert "what they look at" in said(older, "conclusion")[0]
     rows = TABLES["tbl-localisation"](older, EN)
-    assert len(rows[0]) == 5 and len(rows) == 6
+    assert len(rows[0]) == 4 and len(rows) == 6
     assert "lesions_auc" not in file_text("tbl-localisation", older)
     monkeypatch.setattr(older, "localisation", lambda model: None)
     assert "if they were known" in said(older, "without_lesions")[0] and "če bi bile znane" in said(older, "without_lesions")[1]
