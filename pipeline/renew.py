@@ -82,7 +82,8 @@ def _write_provenance(layout: Layout, rows: list[dict[str, str]], stages: dict[s
 def _refuse_other_data(data: Layout, shipped: Layout) -> None:
     stored, made = (read_json(layout.dataset, "data")["sha256"] for layout in (shipped, data))
     if any(stored.get(name) != made.get(name) for name in ARRAYS):
-        raise UserError(f"{data.root} holds other data than {shipped.root}; make them with the data stage and the settings of that study")
+        raise UserError(f"{data.root} holds other data than {shipped.root}; make them with the data stage and the settings of that study, "
+                        "on a processor of the same kind or with its kernels (OPENBLAS_CORETYPE=SkylakeX for Intel's with AVX-512)")
 
 
 def _explained(layout: Layout) -> list:

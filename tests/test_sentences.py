@@ -363,7 +363,7 @@ def test_statistics_that_were_computed_anew_are_told(study, monkeypatch):
     assert "anew" not in said(study, "run")[0] and "na novo" not in said(study, "run")[1]
     monkeypatch.setitem(study.provenance, "renewed", {"date": "2026-11-28T10:00:00+00:00", "commit": "abcdef0123456789"})
     english, slovenian = said(study, "run")
-    assert "and from its filters was computed anew on 28 November 2026, from commit `abcdef012345`. The" in english
+    assert "and from its saliency maps was computed anew on 28 November 2026, from commit `abcdef012345`. The" in english
     assert "je bilo izračunano na novo 28. novembra 2026, iz različice kode `abcdef012345`. SHA" in slovenian
     monkeypatch.setitem(study.provenance, "renewed", {"date": "2026-11-28T10:00:00+00:00", "commit": None})
     assert "anew on 28 November 2026. The" in said(study, "run")[0] and "28. novembra 2026. SHA" in said(study, "run")[1]
