@@ -112,6 +112,11 @@ def test_few_patients_even_maps_and_networks_without_probabilities(study, agreed
     assert "interval" not in english + slovenian and f"agrees most for {first} and {second} (0.44) and least" in english
     assert f"do 0,92 ({first} in {second})" in slovenian
     for pair in agreed["pairs"]:
+        pair["scores"] = None
+    english, slovenian = said(study, "agreement")
+    assert english.startswith("These networks do not order the test patients at all. Their saliency agrees most") and english.endswith(").")
+    assert slovenian.startswith("Te mreže testnih bolnikov sploh ne razvrščajo. Izpostavljenost se najbolj") and slovenian.endswith(").")
+    for pair in agreed["pairs"]:
         pair["mean"] = None
     assert "no maps" in said(study, "agreement")[0] and "nimajo map" in said(study, "agreement")[1]
 

@@ -240,6 +240,13 @@ def test_few_patients_and_dark_maps_tell_nothing(study, extents):
     assert "Bolnikov je premalo" in slovenian and "Na istih rezinah" not in slovenian and "interval" not in english
     extents["mild"]["ResNet18og"] = {"saliency": difference(0.0625), "output": difference(None, None)}  # told of one map alone
     assert "On the same slices" not in said(study, "extent")[0] and "no map is shown" in said(study, "extent")[0]
+    for of in extents["mild"].values():
+        of["output"] = difference(None, None)
+    extents["mild"]["ResNet18og"]["saliency"] = difference(None, None)  # the first known difference is named, and the first interval
+    extents["mild"][study.best_cnn]["output"] = difference(0.125)
+    english, slovenian = said(study, "extent")
+    assert "(difference 6.2 percentage points);" in english and "(12.5, 95\u00a0% interval 11.5 to 15.5)." in english
+    assert "(razlika 6,2 odstotne točke);" in slovenian and "(12,5, 95-odstotni interval od 11,5 do 15,5)." in slovenian
     extents["models"]["ResNet18og"] = {"saliency": {}, "output": {}}  # nobody rightly recognised
     assert "ResNet18og lies on – of the lungs" in said(study, "extent")[0]
 
