@@ -192,10 +192,18 @@ class Selections:
             pairs = {name: (phase.chosen, phase.chosen_by_auc) for name, phase in self.study.phases(model).items()}
         return [{"coordinate": name, "chosen": chosen, "by_auc": by_auc} for name, (chosen, by_auc) in pairs.items() if chosen != by_auc]
 
+    def opposite(self, row: dict) -> dict:
+        """The same difference with its sign turned round."""
+        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
+        return row | {"difference": -row["difference"], **ends}
+
     def turned(self, row: dict) -> dict:
         """The same difference the other way round."""
-        ends = {end: None if row[other] is None else -row[other] for end, other in (("low", "high"), ("high", "low"))}
-        return row | {"first": row["second"], "second": row["first"], "difference": -row["difference"], **ends}
+        return self.opposite(row) | {"first": row["second"], "second": row["first"]}
+
+    def points(self, row: dict) -> dict:
+        """The same difference of shares in percentage points."""
+        return row | {name: None if row[name] is None else 100 * row[name] for name in ("difference", "low", "high")}
 
     def between(self, first: str, second: str, rows: list[dict] | None = None) -> dict:
         """The stored difference of two compared models, turned so that it is first minus second.
@@ -226,6 +234,9 @@ class Selections:
     def significantly_above(self, row: dict) -> bool:
         """Whether the first of a difference lies above the second, and not by chance."""
         return self.significant(row) and row["difference"] > 0
+
+    def significantly_below(self, row: dict) -> bool:
+        return self.significant(row) and row["difference"] < 0
 
     def told_apart(self, rows: list[dict] | None = None) -> list[dict]:
         """The pairs of compared models whose AUCs differ after the correction for all pairs, the better model first.
@@ -266,7 +277,7 @@ class Selections:
 
     def falling(self) -> list[str]:
         """Those that they have taught significantly less than every draw."""
-        return [model for model, rise in self._rises().items() if rise["every"] and self.significant(rise) and rise["difference"] < 0]
+        return [model for model, rise in self._rises().items() if rise["every"] and self.significantly_below(rise)]
 
     @property
     def known_groups(self) -> dict[str, dict]:
@@ -306,6 +317,14 @@ class Selections:
         return [pair for pair in known if pair["scores"] >= ALIKE and pair["mean"] < HARDLY_ALIKE]
 
     @property
+    def alike(self) -> float:
+        return ALIKE
+
+    @property
+    def hardly_alike(self) -> float:
+        return HARDLY_ALIKE
+
+    @property
     def looked_into(self) -> tuple[str, str]:
         """The two networks whose saliency is shown."""
         return "ResNet18og", self.study.best_cnn
@@ -320,14 +339,14 @@ class Selections:
         return [asked for asked, found in self._of_mild().items() if self.significantly_above(found)]
 
     def narrower_on_mild(self) -> list[tuple[str, str]]:
-        return [asked for asked, found in self._of_mild().items() if self.significant(found) and found["difference"] < 0]
+        return [asked for asked, found in self._of_mild().items() if self.significantly_below(found)]
 
     def wider_cnn(self) -> list[str]:
         """The kinds of map that are significantly wider for the better CNN than for ResNet18og on the same slices."""
         return [kind for kind, found in self.study.extents["networks"].items() if self.significantly_above(found)]
 
     def narrower_cnn(self) -> list[str]:
-        return [kind for kind, found in self.study.extents["networks"].items() if self.significant(found) and found["difference"] < 0]
+        return [kind for kind, found in self.study.extents["networks"].items() if self.significantly_below(found)]
 
     def _of_mild(self) -> dict[tuple[str, str], dict]:
         found = self.study.extents["mild"]
@@ -340,7 +359,7 @@ class Selections:
     def misled(self) -> list[str]:
         """Those that rank significantly worse than the study's own network where the mild patients carry the marks."""
         return [model for model, found in self.study.shortcuts.items()
-                if self.significant(found["difference"]) and found["difference"]["difference"] < 0]
+                if self.significantly_below(found["difference"])]
 
     def taking_marks_for_disease(self) -> list[str]:
         """The study's own networks, which have met no mark, that rank better where the severe carry them and worse where the mild do."""
@@ -432,7 +451,7 @@ class Selections:
         study made before that was tested, those of which the two intervals do not meet."""
         shifts = {model: self.study.elsewhere(model).get("shift") for model in models}
         if all(shifts.values()):
-            return [model for model in models if self.significant(shifts[model]) and shifts[model]["difference"] < 0]
+            return [model for model in models if self.significantly_below(shifts[model])]
         there = {model: self.study.elsewhere(model)["intervals"]["gmean"]["gmean"] for model in models}
         return [model for model in models if there[model]["high"] < self.study.intervals(model)["gmean"]["gmean"]["low"]]
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MissingPath, UserError
-from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, FORMAT, MODELS, TUNED_MODELS, UNSHOWN, Layout
+from pipeline.layout import CNN_MODELS, CONV_MODELS, DNN_MODELS, FORMAT, MODELS, RESNET_MODELS, TUNED_MODELS, UNSHOWN, Layout
 from pipeline.records import read_csv, read_json, read_npz, sha256_of, verify_files
 from report.pictured import as_pictured
 
 STUDY_VARIABLE = "COVID_CT_STUDY"
 # What the test patients were scored with: their slices as they are, and with lesions or as much healthy lung filled in.
 FILLED = ("original", "lesions", "healthy")
+EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 EXTENTS = ("saliency", "output")  # the maps whose extent is measured
 BEST_CNN = "best CNN"  # stands for the better of CNN1 and CNN2 in a study
 ROOT = Path(__file__).parent.parent

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 
-from pipeline.layout import CNN_MODELS, DNN_MODELS, MODELS, RESNET_MODELS, STAGES
+from pipeline.layout import DNN_MODELS, MODELS, STAGES
 from report import source_study
 from report.checklist import checklist
-from report.study import FILLED, Study
+from report.study import EXPLAINED, FILLED, Study
 from report.templating import environment
 from report.text import Text
 from report.words import Words
 
 Rows = list[list[str]]
 METRICS = ("recall", "specificity", "precision", "f1", "gmean")
-EXPLAINED = (*reversed(RESNET_MODELS), *CNN_MODELS)  # the compared models come in this order, too
 
 
 def _data(study: Study, words: Words) -> Rows:
@@ -144,12 +143,17 @@ def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:
     if not study.folds:
         return []
     row = study.folds["differences"][index]
-    return [words.decimal(row["difference"]) + (_below(_ends(row, words)) if row["low"] is not None else ""), words.p_value(row["p_holm"])]
+    return [_with_ends(row, "difference", words), words.p_value(row["p_holm"])]
 
 
 def _ends(row: dict, words: Words, digits: int = 3) -> str:
     """Both ends of an interval that may be negative with a semicolon, since a dash would meet a minus."""
     return "; ".join(dict.fromkeys(words.decimal(row[end], digits) for end in ("low", "high")))
+
+
+def _with_ends(row: dict, name: str, words: Words, digits: int = 3) -> str:
+    """A value and below it, where it is known, its interval."""
+    return words.decimal(row[name], digits) + (_below(_ends(row, words, digits)) if row["low"] is not None else "")
 
 
 def _named(classifier: str, words: Words) -> str:
@@ -193,16 +197,11 @@ def _agreement(study: Study, words: Words) -> Rows:
     """The lower half of the pairs of compared models, and below it the slices and, where known, the lesions."""
     found, models = study.agreement, study.compared
     pairs = {(pair["second"], pair["first"]): pair for pair in found["pairs"]} if found else {}
-    rows = [[second, *[_mean(pairs[second, first], words) if (second, first) in pairs else "" for first in models]]
+    rows = [[second, *[_with_ends(pairs[second, first], "mean", words, 2) if (second, first) in pairs else "" for first in models]]
             for second in models[1:] if found]
     beside = {"slice_itself": found and found["slice"], "marked_lesions": found and found["lesions"]}
-    rows += [[words(name), *[_mean(of[model], words) for model in models]] for name, of in beside.items() if of]
+    rows += [[words(name), *[_with_ends(of[model], "mean", words, 2) for model in models]] for name, of in beside.items() if of]
     return _unless_empty([words("model"), *models], rows, words)
-
-
-def _mean(found: dict, words: Words) -> str:
-    """A mean and below it its interval."""
-    return words.decimal(found["mean"], 2) + (_below(_ends(found, words, 2)) if found["low"] is not None else "")
 
 
 def _faithfulness(study: Study, words: Words) -> Rows:

@@ -26,10 +26,11 @@ from pipeline.models.trained import load_trained
 from pipeline.records import read_csv, read_json, write_csv, write_json
 from report.behind import file_text
 from report.checklist import checklist
-from report.figures.extent import MODELS, OUTCOMES, draw_widths
+from report.figures.extent import OUTCOMES, draw_widths
 from report.figures.registry import FIGURES
 from report.headlines import headlines
 from report.selections import Selections
+from report.study import EXPLAINED
 from report.style import MODEL_COLOURS, study_style
 from report.words import Words
 from tests.test_limits import SL, said
@@ -272,7 +273,7 @@ def test_the_figure_holds_the_stored_numbers(study, extents):
         _, axes = pyplot.subplots()
         draw_widths(axes, study, Words("sl"), "saliency")
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ResNet18og", "ResNet18", "ResNet18_nowig", "CNN1", "CNN2"]
-    for place, model in enumerate(MODELS):
+    for place, model in enumerate(EXPLAINED):
         marks = [line for line in axes.lines if line.get_color() == MODEL_COLOURS[model] and line.get_marker() not in (".", "None")]
         assert [(line.get_marker(), line.get_xdata()[0], line.get_markerfacecolor() == "white") for line in marks] == [
             ("^", 0.25, False), ("^", 0.25, True), ("o", 0.3125, False)]

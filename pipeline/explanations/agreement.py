@@ -28,12 +28,13 @@ def compare_maps(layout: Layout) -> list[Path]:
     maps = {model: read_npz(layout.browsed_maps(model), "explain")["saliency"] for model in compared}
     side = maps[compared[0]].shape[-1]
     slices, lesions = (sampled(patients[name], side) if name in patients else None for name in ("slices", "lesions"))
+    lungs = slices > 0
     scores = {model: read_scores(layout, model, "test") for model in compared}
     found = {
-        "pairs": [{"first": first, "second": second, **_mean_agreement(maps[first], maps[second], slices > 0),
+        "pairs": [{"first": first, "second": second, **_mean_agreement(maps[first], maps[second], lungs),
                    "scores": _scores_agree(scores[first], scores[second])} for first, second in combinations(compared, 2)],
-        "slice": {model: _mean_agreement(maps[model], slices, slices > 0) for model in compared},
-        "lesions": None if lesions is None else {model: _mean_agreement(maps[model], lesions, slices > 0) for model in compared},
+        "slice": {model: _mean_agreement(maps[model], slices, lungs) for model in compared},
+        "lesions": None if lesions is None else {model: _mean_agreement(maps[model], lesions, lungs) for model in compared},
     }
     write_json(layout.agreement, found)
     return [layout.agreement]

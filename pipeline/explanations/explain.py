@@ -108,7 +108,7 @@ def _activations(job: ExplainJob, network, dataset: Dataset, cases: list[Case]) 
 
 @dataclass(frozen=True)
 class Looked:
-    """The test patients' central slices, (patient, y, x), their lesions where known, and what the first run makes of them: its attributions
+    """The test patients' central slices, (patient, y, x), their lesions where known, and what a network makes of them: its attributions
     by kind, (patient, y, x), and the mean of its last feature map, (patient, map y, map x)."""
 
     planes: np.ndarray
@@ -130,26 +130,24 @@ def _checks(job: ExplainJob, networks, dataset: Dataset, own: Looked) -> dict:
 
     networks: one per run; the first is compared with its own kind at random weights and with the others.
     """
-    planes, lesions = own.planes, own.lesions
-    maps_of = lambda network: attributions(job.model, network, planes, job.backend)  # noqa: E731
-    localisations = [_graded(own.maps, own.output, own)]
-    found = {"random": resemblance(own.maps, maps_of(_at_random(job, dataset)), planes)}
-    moved = faithfulness(own.maps, planes, lesions, lambda slices: logits_of(networks[0], slices, job.backend))
+    at_random = attributions(job.model, _at_random(job, dataset), own.planes, job.backend)
+    localisations, found = [_graded(own)], {"random": resemblance(own.maps, at_random, own.planes)}
+    moved = faithfulness(own.maps, own.planes, own.lesions, lambda slices: logits_of(networks[0], slices, job.backend))
     checked = {"resemblance": found, "faithfulness": moved}
     others = []
     for network in networks[1:]:
-        maps = maps_of(network)
-        localisations.append(_graded(maps, output_maps(job.model, network, planes, job.backend), own))
-        others.append(resemblance(own.maps, maps, planes))
+        other = _look(job, network, dataset)
+        localisations.append(_graded(other))
+        others.append(resemblance(own.maps, other.maps, own.planes))
     if not others:
         return {"localisation": localisations[0], **checked}
     found["runs"] = mean_resemblance(others)
     return {"localisation": localisations[0], "localisation_spread": spread_of(localisations) if localisations[0] else None, **checked}
 
 
-def _graded(maps: dict[str, np.ndarray], output: np.ndarray, looked: Looked) -> dict | None:
+def _graded(looked: Looked) -> dict | None:
     """`localise` of a network's attributions and of its last feature map."""
-    return localise({**maps, "output": enlarged(output, looked.planes.shape[-1])}, looked.planes, looked.lesions)
+    return localise({**looked.maps, "output": enlarged(looked.output, looked.planes.shape[-1])}, looked.planes, looked.lesions)
 
 
 def _at_random(job: ExplainJob, dataset: Dataset) -> torch.nn.Module:

@@ -6,13 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.layout import CNN_MODELS, RESNET_MODELS
 from report.figures.absent import absent_figure
-from report.study import EXTENTS, Study
+from report.study import EXPLAINED, EXTENTS, Study
 from report.style import INK, LABEL_MARKS, MODEL_COLOURS, WIDTH, localise
 from report.words import Words
 
-MODELS = (*reversed(RESNET_MODELS), *CNN_MODELS)
+TITLES = {"saliency": "saliency_within", "output": "output"}
 # From the top of a row to its bottom. The shape tells the true severity; what was wrongly recognised is hollow.
 OUTCOMES = {"tp": "severe", "fn": "severe", "tn": "mild", "fp": "mild"}
 RIGHT = ("tp", "tn")
@@ -22,7 +21,7 @@ EVEN = 0.5  # the extent of a map that is the same everywhere
 
 def draw_widths(axes: Axes, study: Study, words: Words, kind: str) -> Axes:
     """A row for each network, four lines in it: small dots for patients, a mark with whiskers for their mean and its interval."""
-    for place, model in enumerate(MODELS):
+    for place, model in enumerate(EXPLAINED):
         found, patients = study.extents["models"][model][kind], study.extents_of(model)
         for line, outcome in enumerate(OUTCOMES):
             height = place + (line - 1.5) * APART
@@ -33,11 +32,11 @@ def draw_widths(axes: Axes, study: Study, words: Words, kind: str) -> Axes:
     axes.axvline(EVEN, color="#999999", linewidth=0.9, linestyle="--")
     if kind == "saliency":
         axes.axvline(study.extents["noise"], color="#999999", linewidth=0.9, linestyle=":")
-    axes.set_ylim(len(MODELS) - 0.45, -0.55)
+    axes.set_ylim(len(EXPLAINED) - 0.45, -0.55)
     axes.set_xlim(0, 0.55)
-    axes.set_title(words(f"extent_{kind}"), fontsize=8.5)
+    axes.set_title(words(TITLES[kind]), fontsize=8.5)
     localise(axes, words)
-    axes.set_yticks(range(len(MODELS)), MODELS)
+    axes.set_yticks(range(len(EXPLAINED)), EXPLAINED)
     axes.grid(axis="y", visible=False)
     return axes
 
