@@ -282,9 +282,11 @@ def _differences(study: Study) -> Rows:
     for index, row in enumerate(study.differences):
         of_runs = study.differences_of_runs[index] if study.differences_of_runs else {}
         folds = study.folds["differences"][index] if study.folds else {}
+        needed = study.sample_sizes and study.sample_sizes["needed"][index]
         rows.append({**{name: row[name] for name in ("first", "second", *numbers)},
                      **{f"runs_{end}": of_runs[end] for end in ("mean", "low", "high") if of_runs},
-                     **{f"folds_{name}": folds[name] for name in numbers if folds}})
+                     **{f"folds_{name}": folds[name] for name in numbers if folds},
+                     **{f"needed_{name}": needed and needed[name] for name in ("patients", "low", "high") if study.sample_sizes}})
     return rows
 
 

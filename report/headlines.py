@@ -27,6 +27,7 @@ def headlines(study: Study) -> dict:
         "without_images": study.without_images,
         "differences": study.differences,
         "differences_of_runs": study.differences_of_runs,
+        "sample_sizes": study.sample_sizes,
         "against_oracle": study.against_oracle,
         "cross_validation": study.folds and {
             **study.folds, "metrics_intervals": {model: study.intervals(model, "folds") for model in study.models}},

@@ -39,6 +39,15 @@ def whole(value: int, language: str) -> str:
     return grouped.replace(",", "\u202f" if abs(value) >= 10_000 else "") if language == "sl" else grouped
 
 
+def roughly(value: int, language: str) -> str:
+    """A whole number with two significant digits, for an estimate whose others say nothing.
+
+    >>> roughly(1249, "en"), roughly(84, "sl")
+    ('1,200', '84')
+    """
+    return whole(int(float(f"{value:.2g}")), language)
+
+
 def percent(value: float | None, digits: int, language: str) -> str:
     """A share in [0, 1] as a percentage; both languages put a space before the sign here, as SI does."""
     if value is None or not math.isfinite(value):

@@ -246,6 +246,13 @@ class Selections:
         return [row if row["difference"] > 0 else self.turned(row) for row in (self.study.differences if rows is None else rows)
                 if self.significant(row) and row["second"] != BASELINE]
 
+    def sizes_needed(self) -> list[dict]:
+        """The pairs of compared models with the test patients that they need, `patients`, `low` and `high`, those with the fewest first."""
+        found = self.study.sample_sizes
+        rows = [row | needed for row, needed in zip(self.study.differences, found["needed"], strict=True)
+                if needed and row["second"] != BASELINE] if found else []
+        return sorted(rows, key=lambda row: row["patients"])
+
     def over_runs(self, first: str, second: str) -> dict | None:
         """The `low`est and `high`est difference of two compared models over the runs, first minus second; None for a single run."""
         if not self.study.differences_of_runs:

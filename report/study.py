@@ -262,6 +262,12 @@ class Study:
         return self.comparison["differences"]
 
     @property
+    def sample_sizes(self) -> dict | None:
+        """How many test patients would tell the same pairs apart: the difference of AUCs `sought`, the `power` to find it, the number of
+        `patients` there are, and by pair those `needed`, as patients, low and high, or None; None in a study made before it was asked."""
+        return self.comparison.get("sample_sizes")
+
+    @property
     def against_oracle(self) -> list[dict] | None:
         """The same of every compared model minus the oracle; None where there is none, and in a study made before they were compared."""
         return self.comparison.get("against_oracle")

@@ -129,13 +129,24 @@ def _tested_again(study: Study, name: str, words: Words) -> list[str]:
 
 def _differences(study: Study, words: Words) -> Rows:
     header = [words("pair"), words("difference"), words("interval"), words("p_holm")]
-    rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else [])]
+    sizes = _sizes_needed(study, words)
+    rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else []) + sizes[0]]
     of_runs = study.differences_of_runs
     for index, row in enumerate(study.differences):
         rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}",
                      words.decimal(row["difference"]) + (_below(_ends(of_runs[index], words)) if of_runs else ""),
-                     _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words)])
+                     _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words), *sizes[index + 1]])
     return rows
+
+
+def _sizes_needed(study: Study, words: Words) -> Rows:
+    """One more cell for the header and one for each pair, where it is known how many test patients a pair needs."""
+    found = study.sample_sizes
+    if not found or not any(found["needed"]):
+        return [[]] * (1 + len(study.differences))
+    cells = [words.roughly(one["patients"]) + _below("–".join(words.roughly(one[end]) for end in ("low", "high"))) if one else "–"
+             for one in found["needed"]]
+    return [[words("patients_needed", difference=words.decimal(found["sought"], 2))], *[[cell] for cell in cells]]
 
 
 def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:

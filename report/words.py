@@ -71,6 +71,9 @@ class Words:
     def whole(self, value: int) -> str:
         return numbers.whole(value, self.language)
 
+    def roughly(self, value: int) -> str:
+        return numbers.roughly(value, self.language)
+
     def percent(self, value: float | None, digits: int = 0) -> str:
         return numbers.percent(value, digits, self.language)
 

@@ -13,6 +13,7 @@ from pipeline.evaluation.differences import compare_aucs
 from pipeline.evaluation.involvement import involvement
 from pipeline.evaluation.metrics import no_skill
 from pipeline.evaluation.patient_means import log_loss
+from pipeline.evaluation.sample_size import sample_sizes
 from pipeline.evaluation.single_slices import against_single_slices
 from pipeline.evaluation.subgroups import by_subgroup
 from pipeline.evaluation.without_images import rank_without_images
@@ -30,6 +31,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
     `validation_loss` of giving all validation patients the share of severe among them;
     `differences`, every pair of the compared models and the mean density; `against_oracle`, every compared model minus the oracle,
     None where there is none;
+    `sample_sizes`, how many test patients would tell these pairs apart, as of `sample_sizes`;
     `differences_of_runs`, in the same order their spread over the runs, None for a single run;
     `cohort`, who the patients of each split are; `subgroups`, the compared models among the test patients of either sex, and among
     younger and older ones; `single_slices`, what the mean of a patient's slices brings the compared models over one of them;
@@ -51,6 +53,7 @@ def compare_models(settings: Settings, layout: Layout) -> list[Path]:
         "baselines": aucs,
         "no_skill": no_skill(_test_labels(dataset)) | {"validation_loss": _loss_without_skill(dataset)},
         "differences": [asdict(difference) for difference in differences],
+        "sample_sizes": sample_sizes(_test_labels(dataset), scores, pairs),
         "against_oracle": _against_oracle(_test_labels(dataset), scores, compared, baselines),
         "differences_of_runs": differences_of_runs(layout, pairs, settings.seeds, {"density": aucs["density"]["auc"]}),
         "cohort": describe_cohort(patients),
