@@ -39,7 +39,8 @@ def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     known = study.cohort["test"]
     unknown = {"demographics": (MISSING,)} if known["age_mean"] is None and known["women"] is None else {}
     looked = {"subgroups": ("sec-comparison",)} if study.groups else {}
-    looked |= {"size": ("fig-learning",)} if study.learning_curve else {}
+    sizes = (*(["fig-learning"] if study.learning_curve else []), *(["tbl-differences"] if study.sizes_known else []))
+    looked |= {"size": sizes} if sizes else {}
     looked |= {"explanations": (*ANSWERS["explanations"], *(["tbl-agreement"] if study.agreement else []),
                                 *(["fig-extent"] if study.extents else []), *(["tbl-shortcut"] if study.shortcut else []))}
     return ANSWERS | unknown | looked | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

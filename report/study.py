@@ -268,6 +268,11 @@ class Study:
         return self.comparison.get("sample_sizes")
 
     @property
+    def sizes_known(self) -> bool:
+        """Whether any pair's are."""
+        return bool(self.sample_sizes and any(self.sample_sizes["needed"]))
+
+    @property
     def against_oracle(self) -> list[dict] | None:
         """The same of every compared model minus the oracle; None where there is none, and in a study made before they were compared."""
         return self.comparison.get("against_oracle")

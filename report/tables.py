@@ -142,7 +142,7 @@ def _differences(study: Study, words: Words) -> Rows:
 def _sizes_needed(study: Study, words: Words) -> Rows:
     """One more cell for the header and one for each pair, where it is known how many test patients a pair needs."""
     found = study.sample_sizes
-    if not found or not any(found["needed"]):
+    if not study.sizes_known:
         return [[]] * (1 + len(study.differences))
     cells = [words.roughly(one["patients"]) + _below("–".join(words.roughly(one[end]) for end in ("low", "high"))) if one else "–"
              for one in found["needed"]]

@@ -8,6 +8,7 @@ import pytest
 from pipeline.evaluation.differences import FEWEST, compare_aucs, pairs_in_order
 from pipeline.evaluation.sample_size import POWER, SOUGHT, patients_needed, sample_sizes
 from report.behind import ROWS
+from report.checklist import checklist
 from report.sentences import Sentences
 from report.tables import TABLES
 from report.words import Words
@@ -96,22 +97,27 @@ def test_the_table_ends_with_the_patients_that_each_pair_needs(told):
     assert rows[0][-1] == "Patients to find 0.05" and TABLES["tbl-differences"](told, SL)[0][-1] == "Bolnikov za razliko 0,05"
     assert [row[-1] for row in rows[1:4]] == ["100 [(60–1,200)]{.below}", "–", "320 [(62–1,200)]{.below}"]
     behind = ROWS["tbl-differences"](told)
+    assert checklist(told)["size"] == ("fig-learning", "tbl-differences")
     assert [row["needed_patients"] for row in behind[:3]] == [100, None, 322] and behind[2]["needed_high"] == 1236
 
 
 def test_the_sentence_names_the_pairs_that_need_the_fewest_and_the_most(told):
     models = told.compared
     english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
-    assert f"about 100 (95\u00a0% interval 60 to 1,200) for {models[0]} and {models[1]}, about" in english
-    assert f"for {models[3]} and {models[4]}. This test set has 90." in english  # the last pair without the density
-    assert f"približno 100 (95-odstotni interval od 60 do 1200) za {models[0]} in {models[1]}, približno" in slovenian
-    assert "najti" not in slovenian and "razliko 0,05" in slovenian and "80\u00a0% testnih množic" in slovenian
+    pairs = [(row["first"], row["second"]) for row in told.differences]
+    last = pairs.index((models[3], models[4]))  # of the pairs without the density
+    assert f"fewest for {models[0]} and {models[1]}, about 100 (95\u00a0% interval 60 to 1,200), most for {models[3]}" in english
+    assert f"{models[4]}, about {float(f'{100 + 111 * last:.2g}'):,.0f} ({60 + last} to 1,200). This test set has 90." in english
+    assert f"najmanj za {models[0]} in {models[1]}, približno 100 (95-odstotni interval od 60 do 1200), največ za {models[3]}" in slovenian
+    assert "razliko 0,05" in slovenian and "80\u00a0% testnih množic" in slovenian
 
 
 def test_one_pair_is_named_once(told, monkeypatch):
     first, *others = told.sample_sizes["needed"]
     monkeypatch.setitem(told.comparison, "sample_sizes", told.sample_sizes | {"needed": [first, *[None] * len(others)]})
-    assert f"for {told.compared[0]} and {told.compared[1]}. This test set" in Sentences(told, EN).differences.markdown
+    english, slovenian = (Sentences(told, words).differences.markdown for words in (EN, SL))
+    assert f": for {told.compared[0]} and {told.compared[1]}, about 100 (95\u00a0% interval 60 to 1,200). This test set" in english
+    assert "najmanj" not in slovenian and "največ" not in slovenian
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -121,5 +127,6 @@ def test_a_study_that_does_not_know_says_nothing(study, monkeypatch, before):
     if before:
         monkeypatch.delitem(study.comparison, "sample_sizes")
     assert TABLES["tbl-differences"](study, EN)[0][-1] == "p (Holm)"
+    assert "tbl-differences" not in checklist(study)["size"]
     assert "last column" not in Sentences(study, EN).differences.markdown
     assert ("needed_patients" in ROWS["tbl-differences"](study)[0]) == (not before)
