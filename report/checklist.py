@@ -24,7 +24,7 @@ ANSWERS = {
     "utility": ("sec-limitations",),
     "subgroups": (MISSING,),
     "control": ("sec-control",),
-    "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance", "tbl-faithfulness"),
+    "explanations": ("sec-saliency", "tbl-localisation", "tbl-resemblance"),
     "failures": ("fig-confusion", "fig-involvement", "fig-sal-resnetog-wrong", "fig-sal-cnn-wrong"),
     "external": (MISSING,),
     "limitations": ("sec-limitations",),
@@ -41,6 +41,6 @@ def checklist(study: Study) -> dict[str, tuple[str, ...]]:
     looked = {"subgroups": ("sec-comparison",)} if study.groups else {}
     sizes = (*(["fig-learning"] if study.learning_curve else []), *(["tbl-differences"] if study.sizes_known else []))
     looked |= {"size": sizes} if sizes else {}
-    looked |= {"explanations": (*ANSWERS["explanations"], *(["tbl-agreement"] if study.agreement else []),
+    looked |= {"explanations": (*ANSWERS["explanations"], *(["tbl-agreement"] if study.agreement else []), "tbl-faithfulness",
                                 *(["fig-extent"] if study.extents else []), *(["tbl-shortcut"] if study.shortcut else []))}
     return ANSWERS | unknown | looked | ({"external": ("sec-external", "fig-folds", "tbl-metrics")} if study.external else {})

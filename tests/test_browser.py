@@ -97,6 +97,15 @@ def test_a_caption_is_as_wide_as_reads_well_and_never_wider_than_its_place(visit
     assert widths and all(min(544, place) <= one <= place for one, place in widths)
 
 
+def test_no_option_of_a_command_is_broken(visit):
+    page = visit("en", width=360)
+    options = page.locator("main code span.option")
+    assert {"--seeds", "--folds", "-m"} <= set(options.all_inner_texts())
+    for width in range(300, 700, 20):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("[...document.querySelectorAll('main .option')].every((one) => one.getClientRects().length === 1)"), width
+
+
 def test_on_a_phone_the_contents_wait_above_the_title_until_they_are_asked_for(visit):
     page = visit("sl", width=360)
     assert not page.is_visible(".contents a") and page.locator("h1").first.bounding_box()["y"] < 200

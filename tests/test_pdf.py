@@ -46,6 +46,10 @@ def test_the_numbers_are_those_of_the_artifacts(pdf, study):
             assert localised(row["threshold"], pdf) in text
 
 
+def test_no_option_of_a_command_is_broken(pdf):
+    assert not re.search(r" --?$", said(pdf), re.MULTILINE)
+
+
 def test_every_font_is_embedded(pdf):
     lines = subprocess.run(["pdffonts", pdf], capture_output=True, encoding="utf-8", check=True).stdout.splitlines()[2:]
     assert lines

@@ -19,6 +19,12 @@ for (const other of document.querySelectorAll("a[href]")) {
 // A table that scrolls within its frame can be reached by keyboard in Quarto's pages, too.
 for (const frame of document.querySelectorAll("figure.quarto-float-tbl > div")) frame.tabIndex = 0;
 
+// An option of a command is not broken after its hyphens.
+for (const command of document.querySelectorAll("main :not(pre) > code")) {
+  const parts = command.textContent.split(/(--?[a-z]+)/);
+  command.replaceChildren(...parts.map((part, index) => (index % 2 ? build("span", { class: "option" }, part) : part)));
+}
+
 // A figure opens larger over the page. Without scripts, and in a new tab, its link leads to the picture itself.
 const zoomed = build("dialog", { class: "zoomed" });
 for (const opener of document.querySelectorAll("a.zoom")) {
