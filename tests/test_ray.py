@@ -1,6 +1,7 @@
 """The Ray engine on a local cluster of several nodes: the results of the local engine, also when a node dies in the middle."""
 
 import dataclasses
+import os
 import pickle
 import sys
 import threading
@@ -37,6 +38,7 @@ IGNORED = ("ResourceWarning", "FutureWarning", "DeprecationWarning", "pytest.Pyt
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings(*(f"ignore::{name}" for name in IGNORED))]
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a node cannot import these tests
 BACKEND = Backend("cpu", bf16=False, channels_last=True)
+DOOMED = "STUDY_TEST_DOOMED"  # in the environment of a node that will be killed
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +81,7 @@ def histories(engine, jobs) -> dict[int, list[dict]]:
 def run_until_killed(job):
     """On the doomed node: say that the job has begun, and never end. Elsewhere: train as always."""
     marks = job.root.parent / "marks"
-    here = ray.get_runtime_context().get_node_id()
-    if here == (marks / "doomed").read_text():
+    if DOOMED in os.environ:
         (marks / "begun").touch()
         time.sleep(600)
     return run_training(job)
@@ -99,10 +100,9 @@ def refuse(job):
 def test_a_node_killed_in_the_middle_changes_nothing(cluster, jobs, fold, tiny, capsys):
     with Engine(2) as engine:
         expected, expected_scores = histories(engine, jobs), scores(engine, fold)
-    doomed = cluster.add_node(num_cpus=2)
+    doomed = cluster.add_node(num_cpus=2, env_vars={DOOMED: "1"})
     marks = tiny / "marks"
     marks.mkdir()
-    (marks / "doomed").write_text(doomed.node_id)
 
     def kill_once_begun() -> None:
         deadline = time.monotonic() + 100
