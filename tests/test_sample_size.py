@@ -46,10 +46,10 @@ def test_the_jackknife_leaves_out_each_patient_in_turn(rng):
         left = [np.delete(whole, one, axis) for one in range(whole.shape[axis])]
         log = np.log([one.mean(axis=1).var(ddof=1) / 20 + one.mean(axis=0).var(ddof=1) / 28 for one in left])
         spread += (len(log) - 1) ** 2 / len(log) * log.var(ddof=1)
-    found, factor = patients_needed(whole), np.exp(1.959964 * spread**0.5)
-    assert found["low"] > 48 * FEWEST / 20
-    assert found["low"] == pytest.approx(found["patients"] / factor, abs=1)
-    assert found["high"] == pytest.approx(found["patients"] * factor, abs=factor)
+    variance = whole.mean(axis=1).var(ddof=1) / 20 + whole.mean(axis=0).var(ddof=1) / 28
+    asked, factor = 48 * variance * ((1.959964 + NormalDist().inv_cdf(0.8)) / 0.05) ** 2, np.exp(1.959964 * spread**0.5)
+    assert asked / factor > 48 * FEWEST / 20
+    assert patients_needed(whole) == {"patients": np.ceil(asked), "low": np.ceil(asked / factor), "high": np.ceil(asked * factor)}
 
 
 def test_that_many_patients_find_the_difference_as_often_as_promised(rng):
@@ -74,6 +74,7 @@ def test_never_fewer_than_the_method_is_meant_for(rng):
 def test_nothing_is_said_of_too_few_patients_or_of_classifiers_that_do_not_differ(rng):
     few, scores = patients(rng, 2 * FEWEST - 1)
     assert patients_needed(apart(few, scores)) is None
+    assert patients_needed(apart(*patients(rng, 2 * FEWEST))) is not None
     labels, scores = patients(rng, 40)
     assert sample_sizes(labels, scores | {"c": 2 * scores["a"]}, [("a", "b"), ("a", "c")])["needed"][1] is None
     one = scores["a"].copy()
