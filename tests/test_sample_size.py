@@ -67,8 +67,9 @@ def test_the_interval_holds_the_number_of_very_many_patients(rng):
 
 def test_never_fewer_than_the_method_is_meant_for(rng):
     labels, scores = patients(rng, 80, severe=0.25)
-    scores["b"] = scores["a"] + rng.normal(0, 0.05, 80)  # as good as the same
-    assert patients_needed(apart(labels, scores)) == dict.fromkeys(("patients", "low", "high"), FEWEST * 80 / 20)
+    scores["b"] = scores["a"] + rng.normal(0, 0.15, 80)  # as good as the same
+    found = patients_needed(apart(labels, scores))
+    assert found["low"] == found["patients"] == FEWEST * 80 / 20 < found["high"]
 
 
 def test_nothing_is_said_of_too_few_patients_or_of_classifiers_that_do_not_differ(rng):
@@ -77,9 +78,18 @@ def test_nothing_is_said_of_too_few_patients_or_of_classifiers_that_do_not_diffe
     assert patients_needed(apart(*patients(rng, 2 * FEWEST))) is not None
     labels, scores = patients(rng, 40)
     assert sample_sizes(labels, scores | {"c": 2 * scores["a"]}, [("a", "b"), ("a", "c")])["needed"][1] is None
-    one = scores["a"].copy()
-    one[np.argmax(scores["a"])] = -9  # the two differ in a single patient
-    assert sample_sizes(labels, {"a": scores["a"], "b": one}, [("a", "b")])["needed"] == [None]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_nothing_is_said_where_a_single_patient_makes_all_or_nearly_all_of_the_spread(rng, others):
+    labels, scores = patients(rng, 90)
+    first, second = np.argsort(np.where(labels == 1, scores["a"], -np.inf))[[-1, -20]]
+    other = scores["a"].copy()
+    other[first] = -9
+    if others:
+        other[second] = np.max(scores["a"][(labels == 0) & (scores["a"] < scores["a"][second])]) - 1e-6  # below one mild patient more
+    assert np.count_nonzero(pairs_in_order(labels, scores["a"]).sum(axis=1) != pairs_in_order(labels, other).sum(axis=1)) == 1 + others
+    assert sample_sizes(labels, {"a": scores["a"], "b": other}, [("a", "b")])["needed"] == [None]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """How many test patients it would take to tell two networks apart, from how far their errors go together (Obuchowski 1998)."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, exp, sqrt
+from math import ceil, exp, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -11,6 +11,7 @@ from pipeline.evaluation.metrics import Z_95
 
 SOUGHT = 0.05  # difference of two AUCs
 POWER = 0.8  # share of test sets in which such a difference is found at the 5 % level
+WIDEST = 10  # times: an interval that reaches further from its estimate says nothing
 
 
 def sample_sizes(labels: np.ndarray, scores: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]) -> dict:
@@ -28,7 +29,8 @@ def patients_needed(apart: np.ndarray) -> dict[str, int] | None:
 
     apart: two classifiers' difference in `pairs_in_order`, (severe, mild). The variance v of a difference of AUCs falls as patients grow
     in number, so that n = patients v (z_0.975 + z_power)^2 / sought^2. The interval follows from that of log v by the jackknife
-    (Miller 1974). Never less than what DeLong's method asks for; None where there are fewer, or hardly any on whom the two differ.
+    (Miller 1974). Never less than what DeLong's method asks for; None where there are fewer, or where the two differ on so few that the
+    interval would reach WIDEST times as far.
     """
     fewest = min(apart.shape)
     if fewest < FEWEST:
@@ -37,6 +39,8 @@ def patients_needed(apart: np.ndarray) -> dict[str, int] | None:
     if without_one.min() < NO_SPREAD**2:
         return None
     error = sqrt(sum(_jackknife_variance(np.log(part)) for part in np.split(without_one, [len(apart)])))
+    if Z_95 * error > log(WIDEST):
+        return None
     patients = sum(apart.shape)
     asked = patients * _variance(apart) * ((Z_95 + NormalDist().inv_cdf(POWER)) / SOUGHT) ** 2
     return {name: ceil(max(asked * exp(way * Z_95 * error), patients * FEWEST / fewest))
