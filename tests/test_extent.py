@@ -186,12 +186,12 @@ def extents(study, monkeypatch) -> dict:
 
 def test_the_sentence_tells_the_widths_and_what_is_chance(study, extents):
     english, slovenian = said(study, "extent")
-    assert english.startswith("Half of the saliency of ResNet18og lies on 25.0\u00a0% of the lungs of severe patients and on 31.2\u00a0% "
-                              "of those of mild ones, both rightly recognised (difference 6.2 percentage points, 95\u00a0% interval 5.2 to "
-                              "9.2), and that of ")
-    assert slovenian.startswith("Polovica izpostavljenosti modela ResNet18og leži na 25,0\u00a0% pljuč resno obolelih in na 31,2\u00a0% "
-                                "pljuč blago obolelih, enih in drugih pravilno prepoznanih (razlika 6,2 odstotne točke, 95-odstotni "
-                                "interval od 5,2 do 9,2), ")
+    assert ("the differences of each slice. Half of the saliency of ResNet18og lies on 25.0\u00a0% of the lungs of severe patients and on "
+            "31.2\u00a0% of those of mild ones, both rightly recognised (difference 6.2 percentage points, 95\u00a0% interval 5.2 to 9.2), "
+            "and that of ") in english and english.startswith("@fig-extent gives it for the central slices")
+    assert ("iz razlik posameznih rezin. Polovica izpostavljenosti modela ResNet18og leži na 25,0\u00a0% pljuč resno obolelih in na "
+            "31,2\u00a0% pljuč blago obolelih, enih in drugih pravilno prepoznanih (razlika 6,2 odstotne točke, 95-odstotni "
+            "interval od 5,2 do 9,2), ") in slovenian
     assert "(6.2; 5.2 to 9.2); the magnitudes of mere noise would need 23.9\u00a0%." in english
     assert "(6,2; od 5,2 do 9,2); pri absolutnih vrednostih samega šuma bi ležala na 23,9\u00a0%." in slovenian
     assert "no map is shown to be wider or narrower" in english and "za nobeno mapo ni pokazano" in slovenian
@@ -238,7 +238,7 @@ def test_few_patients_and_dark_maps_tell_nothing(study, extents):
     extents["networks"] = {kind: difference(None, None) for kind in extents["networks"]}
     english, slovenian = said(study, "extent")
     assert "The patients are too few to tell what of that is chance." in english and "On the same slices" not in english
-    assert "Bolnikov je premalo" in slovenian and "Na istih rezinah" not in slovenian and "interval" not in english
+    assert "Bolnikov je premalo" in slovenian and "Na istih rezinah" not in slovenian and "\u00a0% interval" not in english
     extents["mild"]["ResNet18og"] = {"saliency": difference(0.0625), "output": difference(None, None)}  # told of one map alone
     assert "On the same slices" not in said(study, "extent")[0] and "no map is shown" in said(study, "extent")[0]
     for of in extents["mild"].values():
@@ -301,7 +301,8 @@ def test_its_data_name_every_patient_and_those_of_the_lesions_the_last_feature_m
 
 def test_a_study_made_before_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "extents", None)
-    assert said(study, "extent") == ("This study was made before that was measured.", "Ta študija je nastala, preden se je to merilo.")
+    assert said(study, "extent") == ("This study was made before that was measured, so @fig-extent holds nothing.",
+                                     "Ta študija je nastala, preden je program to meril, zato je slika\\ [-@fig-extent] prazna.")
     with study_style():
         (axes,) = FIGURES["fig-extent"](study, Words("sl")).axes
     assert axes.texts[0].get_text() == SL("no_extents")

@@ -173,8 +173,8 @@ def found(study, monkeypatch) -> dict:
 def test_the_sentence_says_what_maps_are_worth(study, found):
     best, cnn, everyone = study.compared[0], study.best_cnn, list(study.convolutional)
     english, slovenian = said(study, "faithfulness")
-    assert english.startswith(f"With 10\u00a0% of the lungs smoothed over, the logit of {best} moves 3.0 (2.0 to 4.0) times as far "
-                              "where its saliency")
+    assert english.startswith("@tbl-faithfulness tells how far the logits move. With 10\u00a0% of the lungs smoothed over, the logit of "
+                              f"{best} moves 3.0 (2.0 to 4.0) times as far where its saliency")
     assert "1.5 (0.5 to 2.0) times where its Grad-CAM is" in english and "The known lesions" not in english
     assert "these come to 3.5 (3.0 to 4.0) and 3.5 (3.0 to 4.0). No network has a map that goes further than that" in english
     assert english.endswith(f"No further than chance, or not surely, goes the Grad-CAM of {EN.list(everyone)}.")

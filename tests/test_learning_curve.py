@@ -171,12 +171,13 @@ def test_its_data_name_every_draw(study, curves):
 def test_the_sentence_says_whether_more_patients_would_help(study, curves):
     cnn = study.best_cnn
     english, slovenian = said(study, "learning")
-    assert english.startswith("ResNet18og reaches an AUC of 0.750 (0.750–0.750) with 30 patients, 0.812 (0.812–0.812) with 60 "
-                              "patients and 0.844 with all 120 patients; from half of them to all it rises by 0.031 "
-                              "(95\u00a0% interval of the difference −0.031 to 0.094). ")
-    assert slovenian.startswith("ResNet18og doseže AUC 0,750 (0,750–0,750) pri 30 bolnikih, 0,812 (0,812–0,812) pri 60 "
-                                "bolnikih in 0,844 pri vseh 120 bolnikih; od polovice do vseh zraste za 0,031 "
-                                "(95-odstotni interval razlike od −0,031 do 0,094). ")
+    assert ("(@fig-learning). ResNet18og reaches an AUC of 0.750 (0.750–0.750) with 30 patients, 0.812 (0.812–0.812) with 60 "
+            "patients and 0.844 with all 120 patients; from half of them to all it rises by 0.031 "
+            "(95\u00a0% interval of the difference −0.031 to 0.094). ") in english
+    assert ("[-@fig-learning]). ResNet18og doseže AUC 0,750 (0,750–0,750) pri 30 bolnikih, 0,812 (0,812–0,812) pri 60 "
+            "bolnikih in 0,844 pri vseh 120 bolnikih; od polovice do vseh zraste za 0,031 "
+            "(95-odstotni interval razlike od −0,031 do 0,094). ") in slovenian
+    assert english.startswith("ResNet18og and the better CNN are trained once more on a quarter and on a half of the training patients")
     assert english.endswith("nor that they would not.") and slovenian.endswith("niti da ne bi.")
     curves[cnn] = curve(0.625, 0.125, 0.01)
     english, slovenian = said(study, "learning")
@@ -213,7 +214,9 @@ def test_few_test_patients_or_diverged_draws_tell_nothing(study, curves):
 
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "learning_curve", None)
-    assert [text.split(";")[0] for text in said(study, "learning")] == ["This study did not ask", "Ta študija tega ni preverila"]
+    english, slovenian = said(study, "learning")
+    assert english.startswith("This study did not look; with `--set learning_curve=3`") and english.endswith("@fig-learning holds nothing.")
+    assert slovenian.startswith("Ta študija ni pogledala; z možnostjo `--set learning_curve=3`") and slovenian.endswith("je zato prazna.")
     with study_style():
         (axes,) = FIGURES["fig-learning"](study, Words("sl")).axes
     assert axes.texts[0].get_text() == Words("sl")("no_learning")

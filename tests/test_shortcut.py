@@ -219,9 +219,21 @@ def planted(study, monkeypatch) -> dict:
     return found
 
 
+def test_what_was_planted_is_told_before_what_came_of_it(study):
+    english, slovenian = said(study, "planted")
+    assert "a dense disc" in english and english.endswith("@fig-shortcut shows one slice.") and "gosto pego" in slovenian
+
+
+def found_out(study) -> tuple[str, str]:
+    """What the sentences say of the results, without the caveat that follows them."""
+    english, slovenian = said(study, "shortcut")
+    assert english.endswith("has no place at which any map could point.") and slovenian.endswith("katera koli mapa lahko pokazala.")
+    return english[: english.index(" Grad-CAM enlarges")], slovenian[: slovenian.index(" Grad-CAM poveča")]
+
+
 def test_the_sentence_says_who_was_misled_and_which_maps_would_have_told(study, planted):
     cnn = study.best_cnn
-    english, slovenian = said(study, "shortcut")
+    english, slovenian = found_out(study)
     assert english.startswith(
         "ResNet18og, once it has learned from marks, reaches an AUC of 1.000 where the severe test patients carry them as well, 0.750 "
         "where nobody does and 0.250 where the mild ones do; the study's own ResNet18og, which has met none, 0.875, 0.812 and 0.750.")
@@ -238,26 +250,26 @@ def test_the_sentence_says_who_was_misled_and_which_maps_would_have_told(study, 
 
 def test_a_shortcut_that_was_not_learned_or_not_seen_is_said_so(study, planted):
     planted.update({model: one(0.5, 0.5) for model in planted})
-    english, slovenian = said(study, "shortcut")
+    english, slovenian = found_out(study)
     assert "no network ranks significantly worse than the study's own" in english and "zato ni pokazano" in slovenian
     assert english.endswith("it is not shown that maps like these would give a shortcut away.")
     assert slovenian.endswith("ni pokazano, da bi takšne mape bližnjico izdale.")
     planted["ResNet18og"]["pointing"]["saliency"]["p_holm"] = 0.01  # but the own network points there more often
     planted["ResNet18og"]["own"]["maps"]["saliency"]["pointing"] = 0.75
-    assert said(study, "shortcut")[0].endswith("would give a shortcut away.")
+    assert found_out(study)[0].endswith("would give a shortcut away.")
     planted[study.best_cnn]["own"]["auc"]["nobody"]["auc"] = 0.9  # above that with marks on the severe
-    assert "the study's own ResNet18og is no shortcut: a dense spot looks like disease to it." in said(study, "shortcut")[0]
+    assert "the study's own ResNet18og is no shortcut: a dense spot looks like disease to it." in found_out(study)[0]
 
 
 def test_few_patients_or_a_diverged_training_leave_the_rest_standing(study, planted):
     planted.update({"ResNet18og": None, study.best_cnn: one(None)})
-    english, slovenian = said(study, "shortcut")
+    english, slovenian = found_out(study)
     assert english.startswith("The training of ResNet18og with marks diverged.") and "too few to tell what of that is chance" in english
     assert slovenian.startswith("Učenje modela ResNet18og s pegami je divergiralo.") and "premalo" in slovenian
     assert english.endswith("of the other maps that is not shown.")  # its Grad-CAM
     assert len(TABLES["tbl-shortcut"](study, Words("en"))) == 3
     planted[study.best_cnn] = None
-    english, slovenian = said(study, "shortcut")
+    english, slovenian = found_out(study)
     assert english.count("diverged.") == 2 and "highest point" not in english and slovenian.count("divergiralo.") == 2
     with study_style():
         (axes,) = FIGURES["fig-shortcut"](study, Words("sl")).axes
@@ -297,7 +309,10 @@ def test_the_figure_shows_the_stored_maps(study):
 
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
     monkeypatch.setitem(vars(study), "shortcut", None)
-    assert [text.split(";")[0] for text in said(study, "shortcut")] == ["This study did not ask", "Ta študija tega ni preverila"]
+    assert "This study planted none; `--set shortcut=true`" in said(study, "planted")[0]
+    assert "ni podtaknila; to naredi z možnostjo `--set shortcut=true`." in said(study, "planted")[1]
+    assert said(study, "shortcut") == ("So @tbl-shortcut and @fig-shortcut hold nothing.",
+                                       "Tabela\\ [-@tbl-shortcut] in slika\\ [-@fig-shortcut] sta zato prazni.")
     assert TABLES["tbl-shortcut"](study, Words("en"))[1] == ["none in this study", *["–"] * 7]
     assert len(file_text("tbl-shortcut", study).splitlines()) == 2 and file_text("fig-shortcut", study) == "{}"
     assert "tbl-shortcut" not in checklist(study)["explanations"]
