@@ -129,24 +129,15 @@ def _tested_again(study: Study, name: str, words: Words) -> list[str]:
 
 def _differences(study: Study, words: Words) -> Rows:
     header = [words("pair"), words("difference"), words("interval"), words("p_holm")]
-    sizes = _sizes_needed(study, words)
-    rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else []) + sizes[0]]
+    sought = [words("patients_needed", difference=words.decimal(study.sample_sizes["sought"], 2))] if study.sizes_known else []
+    rows = [header + ([words("folds_difference"), words("p_holm")] if study.folds else []) + sought]
     of_runs = study.differences_of_runs
     for index, row in enumerate(study.differences):
         rows.append([f"{_named(row['first'], words)} − {_named(row['second'], words)}",
                      words.decimal(row["difference"]) + (_below(_ends(of_runs[index], words)) if of_runs else ""),
-                     _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words), *sizes[index + 1]])
+                     _ends(row, words), words.p_value(row["p_holm"]), *_difference_over_folds(study, index, words),
+                     *_size_needed(study, index, words)])
     return rows
-
-
-def _sizes_needed(study: Study, words: Words) -> Rows:
-    """One more cell for the header and one for each pair, where it is known how many test patients a pair needs."""
-    found = study.sample_sizes
-    if not study.sizes_known:
-        return [[]] * (1 + len(study.differences))
-    cells = [words.roughly(one["patients"]) + _below("–".join(words.roughly(one[end]) for end in ("low", "high"))) if one else "–"
-             for one in found["needed"]]
-    return [[words("patients_needed", difference=words.decimal(found["sought"], 2))], *[[cell] for cell in cells]]
 
 
 def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:
@@ -155,6 +146,14 @@ def _difference_over_folds(study: Study, index: int, words: Words) -> list[str]:
         return []
     row = study.folds["differences"][index]
     return [_with_ends(row, "difference", words), words.p_value(row["p_holm"])]
+
+
+def _size_needed(study: Study, index: int, words: Words) -> list[str]:
+    """One more cell for a pair of a study that knows how many test patients its pairs need."""
+    if not study.sizes_known:
+        return []
+    found = study.sample_sizes["needed"][index]
+    return [words.roughly(found["patients"]) + _below("–".join(words.roughly(found[end]) for end in ("low", "high"))) if found else "–"]
 
 
 def _ends(row: dict, words: Words, digits: int = 3) -> str:

@@ -54,7 +54,7 @@ def compare_aucs(labels: np.ndarray, scores: Mapping[str, np.ndarray], folds: np
 
 def _compare(first: str, second: str, ordered: Mapping[str, Sequence[np.ndarray]]) -> Difference:
     """ordered: by name and fold, as of `pairs_in_order`."""
-    difference, error = _mean_and_error([of - minus for of, minus in zip(ordered[first], ordered[second], strict=True)])
+    difference, error = mean_and_error([of - minus for of, minus in zip(ordered[first], ordered[second], strict=True)])
     if error is not None and error < NO_SPREAD:
         return Difference(first, second, **unpaired_difference(_area(ordered[first]), minus=_area(ordered[second])))
     return Difference(first, second, **_with_interval(difference, error))
@@ -82,7 +82,7 @@ def pairs_in_order(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return (severe[:, None] > mild[None, :]) + 0.5 * (severe[:, None] == mild[None, :])
 
 
-def _mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
+def mean_and_error(pairs: Sequence[np.ndarray]) -> tuple[float, float | None]:
     """Mean over folds of the means of their pairs, and its standard error.
 
     pairs: by fold two classifiers' difference in `pairs_in_order`, (severe, mild). The means of its rows are differences of DeLong's
@@ -111,7 +111,7 @@ def between_means(labels: np.ndarray, of: np.ndarray, minus: np.ndarray) -> dict
     labels: (patient,), 1 is severe; of, minus: (patient, score), higher is more severe.
     """
     first, second = (np.mean([pairs_in_order(labels, score) for score in scores.T], axis=0) for scores in (of, minus))
-    difference, error = _mean_and_error([first - second])
+    difference, error = mean_and_error([first - second])
     return _with_interval(difference, None if error is not None and error < NO_SPREAD else error)
 
 
