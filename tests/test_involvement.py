@@ -106,7 +106,7 @@ def test_the_sentences_tell_how_far_groups_differ(study, monkeypatch, adjusted, 
     best = Selections(study).by_auc(study.compared)[0]
     names = (("women", "men"), ("younger", "older"))[: len(adjusted)]
     monkeypatch.setitem(study.comparison, "subgroups", {
-        "median_age": 57.0, "groups": {name: group(0.25, 0.5, best) for pair in names for name in pair},
+        "median_age": 57.0, "groups": {name: group(0.25, 0.5, best) for both in names for name in both},
         "differences": [pair(*both, best, p_holm) for both, p_holm in zip(names, adjusted, strict=True)]})
     said = [Sentences(study, words).subgroups.markdown.replace("\u00a0", " ") for words in (EN, SL)]
     assert english in said[0] and slovenian in said[1]
