@@ -156,7 +156,7 @@ def test_the_stored_check_is_shown_in_the_table_and_its_data(study):
         assert row[1].startswith(SL.decimal(found["chance"]["saliency"]["ratio"], 1))
 
 
-def times(ratio: float, low: float | None = None, high: float | None = None) -> dict:
+def times(ratio: float | None, low: float | None = None, high: float | None = None) -> dict:
     return {"ratio": ratio, "low": low, "high": high}
 
 
@@ -193,6 +193,22 @@ def test_the_sentence_says_what_maps_are_worth(study, found):
     english, slovenian = said(study, "faithfulness")
     assert english.endswith(f"goes the saliency of {cnn} and the Grad-CAM of {best}.")
     assert slovenian.endswith(f"izpostavljenost modela {cnn} in Grad-CAM modela {best}.")
+
+
+def test_of_a_grad_cam_that_is_0_everywhere_no_distance_is_told(study, found):
+    best, cnn = study.compared[0], study.best_cnn
+    found[best]["chance"]["gradcam"] = found[best]["contrast"]["gradcam"] = times(None)
+    english, slovenian = said(study, "faithfulness")
+    assert f"intervals); that of {cnn} moves 3.0 (2.0 to 4.0) and 1.5 (0.5 to 2.0) times as far. A Grad-CAM" in english
+    assert "as where chance chose (in" in english and "that is 0 everywhere chooses no squares. But no map" in english
+    assert f"pri modelu {cnn} je to 3,0-krat (od 2,0 do 4,0) in 1,5-krat (od 0,5 do 2,0) toliko. Grad-CAM, ki" in slovenian
+    assert "kot tam, kjer izbira naključje (v" in slovenian and "ki je povsod 0, ne izbere nobenega kvadrata. Vendar za" in slovenian
+    found[cnn]["chance"]["gradcam"] = found[cnn]["contrast"]["gradcam"] = times(None)
+    english, slovenian = said(study, "faithfulness")
+    assert f"that of {cnn} moves 3.0 (2.0 to 4.0) times as far. A Grad-CAM" in english
+    assert f"pri modelu {cnn} je to 3,0-krat (od 2,0 do 4,0) toliko. Grad-CAM, ki" in slovenian
+    for text in (english, slovenian):
+        assert "–" not in text
 
 
 def test_few_slices_tell_ratios_and_no_more_and_an_older_study_nothing(study, found, monkeypatch):
