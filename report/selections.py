@@ -121,12 +121,20 @@ class Selections:
         return {model: one["slope"] for model, one in found.items() if one and one["slope"]}
 
     def too_extreme(self) -> list[str]:
-        """The models whose slope lies below 1 with its whole interval."""
-        return [model for model, slope in self.slopes.items() if slope["high"] < 1]
+        """The models whose slope lies below 1 with its whole interval, but for those that rank the patients the wrong way round."""
+        return [model for model, slope in self.slopes.items() if 0 <= slope["high"] < 1]
 
     def too_timid(self) -> list[str]:
         """The models whose slope lies above 1 with its whole interval."""
         return [model for model, slope in self.slopes.items() if slope["low"] > 1]
+
+    def falling_slopes(self) -> list[str]:
+        """The models whose slope lies below 0 with its whole interval: the higher the probability, the fewer are severe."""
+        return [model for model, slope in self.slopes.items() if slope["high"] < 0]
+
+    def not_mended(self) -> list[str]:
+        """Those of which the validation patients gave no calibration."""
+        return [model for model in self.slopes if model not in self.recalibrated()]
 
     def recalibrated(self) -> dict[str, float]:
         """By compared model how far its Brier score on the test set falls when calibrated on the validation patients, below 0 where it
@@ -279,12 +287,19 @@ class Selections:
         return any(rise["p_holm"] is not None for rise in self._rises().values())
 
     def still_rising(self) -> list[str]:
-        """The models that all training patients have taught significantly more than every draw of the share before."""
-        return [model for model, rise in self._rises().items() if rise["every"] and self.significantly_above(rise)]
+        """The models that all training patients have taught significantly more than every draw of the share before, but for the
+        untaught."""
+        return [model for model, rise in self._rises().items()
+                if rise["every"] and self.significantly_above(rise) and model not in self.untaught()]
 
     def falling(self) -> list[str]:
-        """Those that they have taught significantly less than every draw."""
-        return [model for model, rise in self._rises().items() if rise["every"] and self.significantly_below(rise)]
+        """Those that they have taught significantly less than every draw, but for the untaught."""
+        return [model for model, rise in self._rises().items()
+                if rise["every"] and self.significantly_below(rise) and model not in self.untaught()]
+
+    def untaught(self) -> list[str]:
+        """Those of a learning curve that rank the test patients no better than a coin even after all training patients."""
+        return [model for model, found in (self.study.learning_curve or {}).items() if found["points"][-1]["auc"] <= 0.5]
 
     @property
     def known_groups(self) -> dict[str, dict]:
@@ -367,6 +382,11 @@ class Selections:
         """Those that rank significantly worse than the study's own network where the mild patients carry the marks."""
         return [model for model, found in self.study.shortcuts.items()
                 if self.significantly_below(found["difference"])]
+
+    def rewarded(self) -> list[str]:
+        """Those of the misled whose AUC is higher where the severe patients carry the marks than where nobody does."""
+        aucs = {model: self.study.shortcuts[model]["learned"]["auc"] for model in self.misled()}
+        return [model for model, auc in aucs.items() if auc["severe"]["auc"] > auc["nobody"]["auc"]]
 
     def taking_marks_for_disease(self) -> list[str]:
         """The study's own networks, which have met no mark, that rank better where the severe carry them and worse where the mild do."""

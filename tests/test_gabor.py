@@ -93,6 +93,8 @@ def test_the_sentence_says_which_layers_hold_order(study, monkeypatch, pretraine
     assert "of the 64 filters of ResNet18_nowig 2; by chance it would be 3.2." in shown[0] and english in shown[0]
     assert "bližje kot 95\u00a0% naključnih jeder 50, od 64 filtrov modela ResNet18_nowig pa 2; po naključju bi jih bilo 3,2." in shown[1]
     assert slovenian in shown[1]
+    shapes["ResNet18og"]["surpassing"] = 1
+    assert "filters of ResNet18og 1 is closer to" in said(study)[0]
 
 
 def test_a_study_made_before_says_nothing_of_it(study, monkeypatch):

@@ -190,6 +190,20 @@ def test_the_sentence_says_whether_more_patients_would_help(study, curves):
     assert slovenian.endswith("ResNet18og z vsemi bolniki dela statistično značilno slabše kot s polovico, kar kliče po pojasnilu.")
 
 
+def test_a_curve_that_ends_at_a_coin_tells_nothing(study, curves):
+    cnn = study.best_cnn
+    curves[cnn] = curve(0.25, 0.125, 0.01)  # a significant rise, to an AUC of 0.4375
+    english, slovenian = said(study, "learning")
+    assert f"Even with all of them {cnn} ranks the test patients no better than a coin would, so its curve does not tell what" in english
+    assert f"{cnn} testnih bolnikov niti po učenju na vseh ne razvršča bolje od meta kovanca, zato njegova krivulja ne pove," in slovenian
+    assert "would probably help" not in english and english.endswith("nor that they would not.")
+    curves["ResNet18og"] = curve(0.125, -0.0625, 0.01)
+    english, slovenian = said(study, "learning")
+    assert english.endswith(f"ResNet18og and {cnn} rank the test patients no better than a coin would, so their curves do not tell what "
+                            "more would bring.")
+    assert slovenian.endswith("ne razvrščata bolje od meta kovanca, zato njuni krivulji ne povesta, kaj bi prinesli dodatni.")
+
+
 def test_a_rise_that_not_every_draw_shows_is_none(study, curves):
     curves[study.best_cnn] = curve(0.625, 0.125, 1e-9)
     curves[study.best_cnn]["rise"]["every"] = False

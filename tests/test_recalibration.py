@@ -11,6 +11,7 @@ from scipy.special import expit
 from pipeline.evaluation.metrics import brier_score
 from pipeline.evaluation.recalibration import calibration_in_the_large, calibration_line, describe_calibration
 from report.behind import file_text
+from report.selections import Selections
 from report.sentences import Sentences
 from report.tables import TABLES
 from report.words import Words
@@ -103,6 +104,11 @@ def test_the_sentence_says_whose_probabilities_are_too_extreme_or_too_timid(stud
     a, b, *others = study.compared
     slopes = {a: estimate(0.25, 0.75), b: estimate(1.25, 2.0), **dict.fromkeys(others, estimate(0.5, 1.5))}
     monkeypatch.setattr(study, "recalibration", lambda model: {"slope": slopes[model], "recalibrated": None})
+    in_english, in_slovenian = (Words(language).list(study.compared) for language in ("en", "sl"))
+    unmended = (f" The validation patients do not tell how to mend {in_english}.",
+                f" Kako umeriti modele {in_slovenian}, validacijski bolniki ne povedo.")
+    assert all(text.endswith(end) for text, end in zip(said(study), unmended, strict=True))
+    monkeypatch.setattr(Selections, "not_mended", lambda self: [])
     english, slovenian = said(study)
     assert english == (f"The slope lies below 1 with its whole interval for {a}, whose probabilities are too extreme, "
                        f"and above 1 for {b}, whose probabilities are too timid.")
@@ -110,6 +116,16 @@ def test_the_sentence_says_whose_probabilities_are_too_extreme_or_too_timid(stud
                          f"in nad 1 pri modelu {b}, katerega verjetnosti so preveč zadržane.")
     slopes[a] = estimate(0.5, 1.25)
     assert said(study)[0] == f"The slope lies above 1 with its whole interval for {b}, whose probabilities are too timid."
+    slopes[others[0]] = estimate(-4, -2)
+    english, slovenian = said(study)
+    assert english.endswith(f"too timid, and below 0 for {others[0]}: the higher a probability, the fewer are severe.")
+    assert slovenian.endswith(f"preveč zadržane, in pod 0 pri modelu {others[0]}: čim večja je verjetnost, tem manj je resno obolelih.")
+    slopes[b], slopes[others[1]] = estimate(0.5, 1.5), estimate(-1, -0.5)
+    english, slovenian = said(study)
+    assert english == (f"The slope lies below 0 with its whole interval for {others[0]} and {others[1]}: "
+                       "the higher a probability, the fewer are severe.")
+    assert slovenian.startswith(f"Naklon je s celim intervalom pod 0 pri modelih {others[0]} in {others[1]}: čim")
+    slopes[others[0]] = slopes[others[1]] = estimate(0.5, 1.5)
     slopes[b] = None
     assert said(study) == ["Of no model can the slope be told from 1.", "Pri nobenem modelu naklona ni mogoče ločiti od 1."]
     slopes.update(dict.fromkeys(slopes))
@@ -131,6 +147,8 @@ def test_the_sentence_says_whose_brier_score_falls(study, monkeypatch):
     assert "falls for all of them" in said(study)[0] and "izboljša pri vseh" in said(study)[1]
     mended[a] = None
     assert f"falls for {', '.join(others[:-1])} and {others[-1]};" in said(study)[0]
+    assert said(study)[0].endswith(f"The validation patients do not tell how to mend {a}.")
+    assert said(study)[1].endswith(f"Kako umeriti model {a}, validacijski bolniki ne povedo.")
 
 
 def test_a_study_made_before_says_that_it_cannot_tell(study, monkeypatch):

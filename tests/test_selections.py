@@ -90,7 +90,7 @@ def test_a_full_grid_tells_which_best_combinations_the_coordinates_miss(study, m
 
 @pytest.mark.parametrize(("threshold", "english", "slovenian"), [
     (0.5, "None of the 10 thresholds", "Nobeden od 10 pragov"),
-    (0.25, "Of the 10 thresholds chosen on validation patients 10 lie below 0.5", "Pod 0,5 leži 10 od 10 pragov"),
+    (0.25, "All 10 thresholds chosen on validation patients lie below", "Vsi pragovi (10), izbrani na validacijskih bolnikih, so pod"),
 ])
 def test_thresholds_below_one_half_are_counted_where_they_were_chosen(study, monkeypatch, threshold, english, slovenian):
     rows = {(criterion, chosen_on): {"threshold": threshold if chosen_on == "validation" else 0.5 - threshold}
@@ -98,6 +98,18 @@ def test_thresholds_below_one_half_are_counted_where_they_were_chosen(study, mon
     monkeypatch.setattr(study, "thresholds", lambda model: rows)
     shown = said(study, "thresholds")
     assert shown[0].startswith(english) and shown[1].startswith(slovenian)
+    above = {key: {"threshold": 0.75} for key in rows}
+    monkeypatch.setattr(study, "thresholds", lambda model: above if model == study.compared[0] else rows)
+    shown = said(study, "thresholds")
+    if threshold < 0.5:
+        assert shown[0].startswith("Of the 10 thresholds chosen on validation patients 8 lie below 0.5:")
+        assert shown[1].startswith("Pod 0,5 leži 8 od 10 pragov, izbranih")
+
+
+def test_a_grid_without_more_than_its_coordinates_leaves_nothing_untried(study, monkeypatch):
+    monkeypatch.setattr(Selections, "combinations", property(lambda self: self.trials_in_all))
+    english, slovenian = said(study, "grid")
+    assert english.endswith("every combination was tried.") and slovenian.endswith("vse kombinacije, saj drugih ni.")
 
 
 @pytest.mark.parametrize(("test_share", "folds"), [(0.25, 4), (0.1, 10), (0.3, 3), (0.6, 3)])

@@ -246,6 +246,10 @@ def test_the_sentence_says_who_was_misled_and_which_maps_would_have_told(study, 
     assert "ResNet18og razvršča statistično značilno slabše od lastne mreže" in slovenian
     assert f"lastnih mrež te študije (ResNet18og in {cnn}), ni bližnjica: gosta pega je zanju podobna bolezni." in slovenian
     assert slovenian.endswith("pri izpostavljenosti modela ResNet18og; za druge mape to ni pokazano.")
+    assert "has been learned, and a test set that shares it only rewards that." in english and "pa to samo nagradi." in slovenian
+    planted["ResNet18og"]["learned"]["auc"]["severe"] = planted["ResNet18og"]["learned"]["auc"]["nobody"]
+    english, slovenian = found_out(study)
+    assert "the shortcut has been learned. That marks" in english and "se je bližnjice naučila. Da pege" in slovenian
 
 
 def test_a_shortcut_that_was_not_learned_or_not_seen_is_said_so(study, planted):
