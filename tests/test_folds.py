@@ -30,6 +30,7 @@ from pipeline.training.together import fit_together
 from pipeline.training.trial import start_network
 from report.behind import file_text
 from report.figures.folds import draw_folds
+from report.selections import Selections
 from report.sentences import Sentences
 from report.tables import TABLES
 from report.words import Words
@@ -284,6 +285,12 @@ def test_the_sentences_tell_of_the_folds(folded):
     assert "each of the 24 patients tested once" in Sentences(folded, EN).abstract.markdown
     assert "the folds of section" in Sentences(folded, EN).limits.markdown
     assert "v delih iz razdelka" in Sentences(folded, SL).limits.markdown
+
+
+def test_folds_that_tell_no_pair_apart_say_none(folded, monkeypatch):
+    monkeypatch.setattr(Selections, "told_apart", lambda self, rows=None: [])
+    assert "Over all folds none of the 10 pairs can be told apart." in Sentences(folded, EN).conclusion.markdown
+    assert "Na vseh delih skupaj ni mogoče ločiti nobenega od 10 parov." in Sentences(folded, SL).conclusion.markdown
 
 
 def test_a_nested_search_is_told_as_one(folded):

@@ -23,7 +23,7 @@ def said(study, name: str) -> tuple[str, str]:
 @pytest.mark.parametrize(("found", "low", "english", "slovenian"), [
     (CONTROL, 0.75, "0.750 to 1.000), so what it knows it owes to the labels", "od 0,750 do 1,000); kar zna, torej dolguje oznakam"),
     (CONTROL, 0.5, "0.500 to 1.000), which may be chance as well", "od 0,500 do 1,000), kar je prav tako lahko naključje"),
-    (CONTROL | {"mean": 0.75}, 0.75, "a leak between the sets must be looked for", "kje podatki uhajajo"),
+    (CONTROL | {"mean": 0.75}, 0.75, "Chance goes so far in one study of 40 at most; before", "v eni od 40 študij; preden"),
     (None, 0.75, "left the control out", "kontrole ni"),
 ])
 def test_the_control_says_what_it_found(study, monkeypatch, found, low, english, slovenian):

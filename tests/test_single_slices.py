@@ -97,6 +97,14 @@ def test_a_mean_that_ranks_worse_is_not_called_better(study, monkeypatch):
     assert "za 0,125 nižji" in slovenian and "pri nobenem" in slovenian
 
 
+def test_slices_that_all_rank_as_well_are_told_once(study, monkeypatch):
+    same = described(0.0, None) | {"aucs": [1.0] * 3, "auc": 1.0}
+    monkeypatch.setitem(study.comparison, "single_slices", dict.fromkeys(study.compared, same))
+    english, slovenian = said(study, "slices")
+    assert english.endswith(" is 1.000, wherever the slice lies; that of the mean of all is the same.")
+    assert slovenian.endswith(" 1,000, kjer koli leži; AUC povprečja vseh je enak.")
+
+
 def test_a_study_made_before_says_nothing_of_it(study, monkeypatch):
     monkeypatch.delitem(study.comparison, "single_slices")
     english, slovenian = said(study, "slices")
