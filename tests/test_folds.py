@@ -302,6 +302,12 @@ def test_a_nested_search_is_told_as_one(folded):
     assert "searched anew in every fold" in english and f"For {last} the search of 2 of the 4 other folds ended where" in english
     assert "vsak del iskal znova" in slovenian and f"Pri modelu {last} se je iskanje v 2 od 4 drugih delov" in slovenian
     assert "Only the first fold" not in english and "Le prvi del" not in slovenian
+    for same, told, povedano in ((0, "of none of the 4 other folds ended", "se iskanje v nobenem od 4 drugih delov ni končalo tam"),
+                                 (4, "in every other fold ended", "se je iskanje v vseh drugih delih končalo tam")):
+        folded.folds["chosen"] = {model: [values] + [values if fold < same else values | {"lr": 0.25} for fold in range(4)]
+                                  for model in folded.models}
+        assert f"For {last} the search {told} where the study's own did." in Sentences(folded, EN).folds.markdown
+        assert f"Pri modelu {last} {povedano} kot iskanje študije." in Sentences(folded, SL).folds.markdown
     assert "helped to choose" not in Sentences(folded, EN).limits.markdown
     assert "hiperparametri, pri izbiri" not in Sentences(folded, SL).limits.markdown
 
