@@ -170,6 +170,8 @@ def _compute(options: argparse.Namespace, settings, layout: Layout, device: str)
     with alone_in(layout.root), _open_engine(options, settings, layout, device) as engine:
         if engine.processes < engine.wanted:
             progress.say(f"processes: {engine.processes} on {engine.wanted} cores, as many as the free memory holds")
+        if (settings.profile, device, options.engine) == ("paper", "cpu", "local") and not layout.manifest.exists():
+            progress.say("profile paper: made for a GPU; on a CPU it may take hours, fewer with --set image_size=256")
         run_stages(Study(settings, layout, device, engine, progress, Ledger(layout)), last)
     if options.verb != "all":
         return 0

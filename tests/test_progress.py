@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from pipeline import progress as told
+from pipeline.cli import main
 from pipeline.progress import Progress
 
 
@@ -52,3 +53,13 @@ def test_a_terminal_has_a_bar_and_no_lines(clock, capsys, monkeypatch):
     work(Progress(), clock, 400, 400, 400)
     out, drawn = capsys.readouterr()
     assert out == "" and "tune lr" in drawn and "0/3" in drawn  # how often it is drawn is up to tqdm, which has a clock of its own
+
+
+def test_the_largest_profile_says_on_a_cpu_that_it_takes_long(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.study.run_stages", lambda study, last: None)
+    for profile, said in (("paper", True), ("quick", False)):
+        assert main(["tune", "--profile", profile, "--device", "cpu", "--out", str(tmp_path / profile)]) == 0
+        assert ("profile paper: made for a GPU; on a CPU it may take hours" in capsys.readouterr().out) == said
+    (tmp_path / "paper" / "manifest.json").touch()  # all is there
+    assert main(["tune", "--profile", "paper", "--device", "cpu", "--out", str(tmp_path / "paper")]) == 0
+    assert "hours" not in capsys.readouterr().out
