@@ -411,6 +411,20 @@ class Selections:
         """Those that rank the test patients the wrong way round: chance lies above the whole interval."""
         return [model for model in models if self.study.metrics(model)["auc_high"] < CHANCE]
 
+    def reversed_elsewhere(self, models: list[str]) -> list[str]:
+        """The same of the patients from elsewhere."""
+        return [model for model in models if self.study.elsewhere(model)["auc_high"] < CHANCE]
+
+    @staticmethod
+    def doubted_by(baselines: dict[str, dict]) -> str | None:
+        """The baseline by which labels look swapped: the more diseased (`involvement`) or, where that is not known, the denser lungs
+        (`density`) are mild beyond chance. None where it is not so, and where the labels are made by formula.
+
+        baselines: by name, of one set of patients, `auc_high` among other things.
+        """
+        name = "involvement" if "involvement" in baselines else "density"
+        return name if "oracle" not in baselines and baselines[name]["auc_high"] < CHANCE else None
+
     def like_a_coin(self, models: list[str]) -> list[str]:
         """Those of which the test patients do not show that they do better than chance."""
         return [model for model in models if not self.above_chance(self.study.metrics(model))]

@@ -224,6 +224,59 @@ def test_the_conclusion_names_who_needs_a_new_threshold(elsewhere):
     assert f"Na bolnikih od drugod nov prag potrebuje {first}." in Sentences(elsewhere, SL).conclusion.markdown
 
 
+def test_an_order_that_is_turned_round_is_not_put_down_to_the_threshold(elsewhere):
+    first, second = elsewhere.compared[:2]
+    elsewhere.external["models"][first] |= {"auc": 0.25, "auc_low": 0.125, "auc_high": 0.375}
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
+    assert f" {first} ranks these patients the wrong way round, with the whole interval below 0.5." in english
+    assert f" {first} razvršča te bolnike v obratnem vrstnem redu: ves interval je pod 0,5." in slovenian
+    assert english.endswith("; where the order is the wrong way round, no other threshold mends that.")
+    assert slovenian.endswith("; kjer je vrstni red obrnjen, ga ne popravi noben drug prag.")
+    assert f"On patients from elsewhere {first} ranks the wrong way round." in Sentences(elsewhere, EN).conclusion.markdown
+    assert f"Na bolnikih od drugod {first} razvršča v obratnem vrstnem redu." in Sentences(elsewhere, SL).conclusion.markdown
+    elsewhere.external["models"][second] = elsewhere.elsewhere(first) | {"auc_high": 0.875}
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
+    assert english.endswith(f"the images changes, but no threshold mends the order of {first}, which is the wrong way round.")
+    assert slovenian.endswith(f"izbrati znova, obrnjenega vrstnega reda pri modelu {first} pa ne popravi noben prag.")
+    assert f"{first} ranks the wrong way round, and {second} needs a new threshold." in Sentences(elsewhere, EN).conclusion.markdown
+    assert f"v obratnem vrstnem redu, nov prag pa potrebuje {second}." in Sentences(elsewhere, SL).conclusion.markdown
+    elsewhere.external["models"] |= dict.fromkeys(elsewhere.compared, elsewhere.elsewhere(first))
+    english, slovenian = (told(elsewhere, words) for words in (EN, SL))
+    assert "All of them rank these patients the wrong way round" in english and "Vsi razvrščajo te bolnike" in slovenian
+
+
+def test_an_abstract_says_that_the_best_ranks_others_the_wrong_way_round(elsewhere, monkeypatch):
+    first = elsewhere.compared[0]
+    elsewhere.external["models"][first] |= {"auc": 0.25, "auc_low": 0.125, "auc_high": 0.375}
+    monkeypatch.setattr(elsewhere, "metrics", lambda model: {"auc": 0.9 if model == first else 0.8, "auc_low": 0.7, "auc_high": 1.0})
+    assert "reaches 0.250 (0.125 to 0.375), the wrong way round." in Sentences(elsewhere, EN).abstract.markdown
+    assert "doseže 0,250 (od 0,125 do 0,375), v obratnem vrstnem redu." in Sentences(elsewhere, SL).abstract.markdown
+
+
+@pytest.mark.parametrize(("involvement", "density", "english", "slovenian"), [
+    (0.375, 0.375, "The mild have the larger diseased shares: so it would look if their labels were swapped (0 is mild, 1 severe).",
+     "Večji oboleli delež pljuč imajo blago oboleli: tako bi bilo videti, če bi bile njihove oznake zamenjane (0 je blaga, 1 resna"),
+    (None, 0.375, "The mild have the denser lungs, though disease makes lungs dense: so it would look",
+     "Gostejša pljuča, čeprav jih zgosti bolezen, imajo blago oboleli: tako bi bilo videti"),
+    (0.5, 0.375, None, None),  # the masks know better
+    (None, 0.5, None, None),
+])
+def test_labels_that_look_swapped_are_told(elsewhere, monkeypatch, involvement, density, english, slovenian):
+    highs = {"density": density} | ({} if involvement is None else {"involvement": involvement})
+    baselines = {name: {"auc": high - 0.25, "auc_low": high - 0.375, "auc_high": high} for name, high in highs.items()}
+    monkeypatch.setitem(elsewhere.external, "baselines", baselines)
+    monkeypatch.setitem(elsewhere.comparison, "baselines", baselines)
+    for words, expected in ((EN, english), (SL, slovenian)):
+        say = Sentences(elsewhere, words)
+        for text in (say.oracle.markdown, say.external.markdown):
+            assert (expected in text) if expected else ("swapped" not in text and "zamenjane" not in text)
+
+
+def test_labels_made_by_formula_are_not_doubted():
+    low = {"auc": 0.25, "auc_low": 0.125, "auc_high": 0.375}
+    assert Selections.doubted_by({"oracle": low, "density": low}) is None
+
+
 def test_the_sentences_tell_where_nobody_lost_anything(elsewhere):
     kept = elsewhere.elsewhere(elsewhere.compared[1])
     elsewhere.external["models"][elsewhere.compared[0]] = kept
