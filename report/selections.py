@@ -299,7 +299,8 @@ class Selections:
 
     def untaught(self) -> list[str]:
         """Those of a learning curve that rank the test patients no better than a coin even after all training patients."""
-        return [model for model, found in (self.study.learning_curve or {}).items() if found["points"][-1]["auc"] <= 0.5]
+        reached = {model: found["points"][-1]["auc"] for model, found in (self.study.learning_curve or {}).items()}
+        return [model for model, auc in reached.items() if auc is not None and auc <= CHANCE]
 
     @property
     def known_groups(self) -> dict[str, dict]:

@@ -224,6 +224,9 @@ def test_few_test_patients_or_diverged_draws_tell_nothing(study, curves):
     assert ", – with 60 patients and" in english and ", – pri 60 bolnikih in" in slovenian and "from half" not in english
     with study_style():
         assert FIGURES["fig-learning"](study, Words("en")).axes[0].containers[0].lines[0].get_ydata().tolist() == [0.75, 0.9375]
+    for found in curves.values():
+        found["points"][-1] |= dict.fromkeys(("auc", "auc_low", "auc_high")) | {"aucs": []}
+    assert "and – with all 120 patients" in said(study, "learning")[0] and "coin" not in said(study, "learning")[0]
 
 
 def test_a_study_that_did_not_ask_says_so(study, monkeypatch):
