@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 # Where there is no terminal, such as in a cluster's log: a line on the work in progress after so many seconds without one.
@@ -9,9 +10,9 @@ SILENCE = 300.0
 
 
 class Bar(AbstractContextManager):
-    """A progress bar that draws itself on a terminal; elsewhere `tell(done)` is called with every advance."""
+    """A progress bar that draws itself where it is `shown`; with every advance it calls `tell` with how much is done."""
 
-    def __init__(self, title: str, total: int, shown: bool, tell=lambda done: None):
+    def __init__(self, title: str, total: int, shown: bool, tell: Callable[[int], None]):
         from tqdm import tqdm
 
         self._done, self._tell = 0, tell

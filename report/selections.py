@@ -287,15 +287,17 @@ class Selections:
         return any(rise["p_holm"] is not None for rise in self._rises().values())
 
     def still_rising(self) -> list[str]:
-        """The models that all training patients have taught significantly more than every draw of the share before, but for the
-        untaught."""
-        return [model for model, rise in self._rises().items()
-                if rise["every"] and self.significantly_above(rise) and model not in self.untaught()]
+        """The models that all training patients have taught significantly more than every draw of the share before."""
+        return [model for model, rise in self._telling_rises().items() if self.significantly_above(rise)]
 
     def falling(self) -> list[str]:
-        """Those that they have taught significantly less than every draw, but for the untaught."""
-        return [model for model, rise in self._rises().items()
-                if rise["every"] and self.significantly_below(rise) and model not in self.untaught()]
+        """Those that they have taught significantly less than every draw."""
+        return [model for model, rise in self._telling_rises().items() if self.significantly_below(rise)]
+
+    def _telling_rises(self) -> dict[str, dict]:
+        """The rises, or falls, that every draw shows, but for those of the untaught."""
+        untaught = self.untaught()
+        return {model: rise for model, rise in self._rises().items() if rise["every"] and model not in untaught}
 
     def untaught(self) -> list[str]:
         """Those of a learning curve that rank the test patients no better than a coin even after all training patients."""
